@@ -1,0 +1,257 @@
+"""One domain's samples: files in, tensors in the ranges that every network here expects out."""
+
+import os
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from gancomponents.data.depth import decode_kitti_depth, decode_simulator_depth, inverse_depth, min_max
+from gancomponents.data.images import image_size, plane, read_array, read_image, read_mask
+from gancomponents.data.labels import COLOURS, KITTI_COLOURS, KITTI_TO_COMMON, LABELS, encode_colours
+from gancomponents.data.lists import check_exist, read_list
+from gancomponents.errors import InputError
+
+__all__ = ["DOMAINS", "DomainDataset"]
+
+#: Real, simulated, real flooded, Virtual KITTI 2.
+DOMAINS = ("r", "s", "rf", "kitti")
+Array = npt.NDArray[Any]
+Transform = Callable[[dict[str, Tensor], torch.Generator], dict[str, Tensor]]
+
+
+def _simulated_depth(stored: Array) -> Array:
+    """Inverse depth of the simulator's RGB code, or of metres in floating point."""
+    if stored.dtype == np.uint8 and stored.ndim == 3:
+        return inverse_depth(decode_simulator_depth(stored))
+    if stored.dtype.kind != "f":
+        raise ValueError(
+            f"expected the simulator's RGB depth or metres in floating point, got {_describe(stored)}"
+        )
+    if (stored < 0).any():
+        raise ValueError(f"expected metres >= 0, got {stored.min():g}")
+    return inverse_depth(stored)
+
+
+def _kitti_depth(stored: Array) -> Array:
+    """Inverse depth of 16-bit centimetres."""
+    return inverse_depth(decode_kitti_depth(stored))
+
+
+def _pseudo_depth(stored: Array) -> Array:
+    """Predicted inverse depth of unknown scale, stretched to 0..1."""
+    return min_max(stored[..., 0] if stored.ndim == 3 and stored.shape[-1] == 3 else stored)
+
+
+_DEPTH: dict[str, Callable[[Array], Array]] = {
+    "s": _simulated_depth,
+    "kitti": _kitti_depth,
+    "r": _pseudo_depth,
+    "rf": _pseudo_depth,
+}
+
+
+class DomainDataset:
+    """The samples of one list, of one domain.
+
+    What ``sample(index, epoch)`` returns depends on its arguments and the seed alone, whatever was asked
+    before and in whichever process or thread; torch's global generator is neither read nor moved.
+
+    Args:
+        list_file: JSON or YAML list of ``{task: path}``, see ``read_list``.
+        domain: "r", "s", "rf" or "kitti"; it says how labels and depth are stored.
+        tasks: what a sample holds, in this order; every row must have all of it, and "x".
+        transform: called with ``({field: (C, H, W)}, generator)``; usually a ``JointTransform``.
+        depth: inverse depth (H, W) of the array stored in a depth file; None for the domain's rule: s, the
+            simulator's RGB code or metres in floating point, inverted; kitti, 16-bit centimetres, inverted;
+            r and rf, inverse depth of unknown scale, stretched to 0..1.
+        stretch: stretch each image to its own darkest and brightest value, as upstream does.
+        nearest_colours: whether unknown colours of a colour-coded label file take the nearest class;
+            otherwise they are an error.
+        min_size: shortest image side that ``check`` accepts; the transform's ``size`` where None.
+        seed: first ingredient of every random decision.
+
+    Raises:
+        InputError: the list is missing or malformed, lacks a task or lists files that are not there.
+        ValueError: an unknown domain or task.
+
+    >>> import json, tempfile
+    >>> from gancomponents.data import DomainDataset, JointTransform, write_image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_image(Path(folder, "a.png"), np.full((40, 50, 3), 255, np.uint8))
+    ...     files = Path(folder, "train_r.json")
+    ...     _ = files.write_text('[{"x": "a.png"}]')
+    ...     sample = DomainDataset(files, "r", tasks=["x"], transform=JointTransform(32)).sample(0)
+    >>> sample["x"].shape, sample["x"].max().item()
+    (torch.Size([3, 32, 32]), 1.0)
+    """
+
+    def __init__(
+        self,
+        list_file: str | os.PathLike[str],
+        domain: str,
+        *,
+        tasks: Sequence[str],
+        transform: Transform,
+        depth: Callable[[Array], Array] | None = None,
+        stretch: bool = False,
+        nearest_colours: bool = False,
+        min_size: int | None = None,
+        seed: int = 0,
+    ):
+        if domain not in DOMAINS:
+            raise ValueError(f"domain must be one of {DOMAINS}, got {domain!r}: see the list's file names")
+        unknown = [task for task in tasks if task not in ("x", "s", "d", "m")]
+        if unknown:
+            raise ValueError(
+                f"tasks must be among 'x', 's', 'd', 'm', got {unknown}: name fields, not networks"
+            )
+        if seed < 0:
+            raise ValueError(f"seed must be >= 0, got {seed}: give a whole number")
+        self.domain, self.seed, self.stretch, self.transform = domain, seed, stretch, transform
+        self.tasks = tuple(dict.fromkeys(("x", *tasks)))
+        self.nearest_colours = nearest_colours
+        self.min_size = getattr(transform, "size", 1) if min_size is None else min_size
+        self.depth = _DEPTH[domain] if depth is None else depth
+        self.rows = read_list(list_file, self.tasks, required=self.tasks)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def path(self, index: int) -> str:
+        """File name of a sample's image, for messages."""
+        return str(self.rows[index]["x"])
+
+    def sample(self, index: int, epoch: int = 0) -> dict[str, Tensor]:
+        """Read and transform one sample.
+
+        Args:
+            index: row of the list.
+            epoch: another epoch is augmented otherwise.
+
+        Shape: x (3, H, W) float32 in [-1, 1]; s (h, w) int64, ids of ``LABELS``; d (1, h, w) float32, inverse
+            depth; m (1, H, W) float32 in {0, 1}, 1 = water.
+
+        Raises:
+            InputError: a file that cannot be read, or does not fit the others; it names the file.
+        """
+        index = range(len(self))[index]
+        row = self.rows[index]
+        image = read_image(row["x"])
+        fields = {"x": torch.from_numpy(image).permute(2, 0, 1)}
+        for task in self.tasks[1:]:
+            array = self._read(task, row[task])
+            _check_size(row[task], array.shape[:2], row["x"], image.shape[:2])
+            fields[task] = torch.from_numpy(np.ascontiguousarray(array))[None]
+        low, high = (int(image.min()), int(image.max())) if self.stretch else (0, 255)
+        entropy = np.random.SeedSequence([self.seed, zlib.crc32(self.domain.encode()), epoch, index])
+        generator = torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
+        fields = self.transform(fields, generator)
+        return {task: self._finish(task, fields[task], low, high) for task in self.tasks}
+
+    def check(self, limit: int | None = None) -> None:
+        """Find what is wrong with the files before training does.
+
+        Every file must be there and whole; labels, depth and mask must be readable, inside their ranges and
+        of the image's size; images no smaller than ``min_size``. Images themselves are not decoded.
+
+        Args:
+            limit: rows to look at, spread over the list; all where None.
+
+        Raises:
+            InputError: the first row's problem, naming the file, and how many more rows have one.
+        """
+        count = len(self) if limit is None else max(0, min(limit, len(self)))
+        rows = [position * len(self) // count for position in range(count)]
+        check_exist(self.rows, rows)
+        problems: list[InputError] = []
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            for problem in pool.map(self._problem, rows, chunksize=16):
+                if problem is not None:
+                    problems.append(problem)
+        if problems:
+            what, expected, got, fix = problems[0].args
+            more = f" (and {len(problems) - 1} more samples are not right)" if len(problems) > 1 else ""
+            raise InputError(what, expected=expected, got=f"{got}{more}", fix=fix) from problems[0]
+
+    def _problem(self, index: int) -> InputError | None:
+        row = self.rows[index]
+        try:
+            size = image_size(row["x"])
+            if min(size) < self.min_size:
+                expected, got = f"sides of at least {self.min_size} pixels", f"{size[0]} x {size[1]}"
+                fix = "leave it out, or train at a smaller size"
+                raise InputError(str(row["x"]), expected=expected, got=got, fix=fix)
+            for task in self.tasks[1:]:
+                _check_size(row[task], self._read(task, row[task]).shape[:2], row["x"], size)
+        except InputError as error:
+            return error
+        return None
+
+    def _read(self, task: str, path: Path) -> Array:
+        """(H, W) array of a task's file: mask and labels uint8, depth float32."""
+        if task == "m":
+            return read_mask(path)
+        stored = read_array(path)
+        with _about(path):
+            return self._labels(stored, path) if task == "s" else self._inverse_depth(stored, path)
+
+    def _labels(self, stored: Array, path: Path) -> Array:
+        if stored.dtype == np.uint8 and stored.ndim == 3 and stored.shape[-1] == 3:
+            if self.domain == "kitti":
+                return KITTI_TO_COMMON[encode_colours(stored, KITTI_COLOURS, self.nearest_colours)]
+            return encode_colours(stored, COLOURS["s" if self.domain == "s" else "r"], self.nearest_colours)
+        ids = plane(stored, path)
+        low, high = ids.min(), ids.max()
+        if not 0 <= low <= high < len(LABELS) or (ids.dtype.kind == "f" and (ids != np.rint(ids)).any()):
+            expected, got = f"whole class ids 0..{len(LABELS) - 1}", f"values {low:g} to {high:g}"
+            raise InputError(
+                str(path), expected=expected, got=got, fix="map the labels to the eleven classes"
+            )
+        return ids.astype(np.uint8)
+
+    def _inverse_depth(self, stored: Array, path: Path) -> Array:
+        coded = stored.ndim == 3 and stored.shape[-1] == 3
+        inverse = plane(self.depth(stored if coded else plane(stored, path)), path)
+        if not np.isfinite(inverse).all():
+            raise ValueError("expected numbers, got NaN or infinity in the inverse depth")
+        return inverse.astype(np.float32, copy=False)
+
+    def _finish(self, task: str, field: Tensor, low: int, high: int) -> Tensor:
+        if task == "x":
+            scale = max(high - low, 1)
+            return field.float().sub_(low).mul_(2 / scale).sub_(1).clamp_(-1, 1)
+        if task == "s":
+            return field[0].long()
+        return field.float().contiguous()
+
+
+def _describe(array: Array) -> str:
+    return f"{array.dtype} {tuple(array.shape)}"
+
+
+def _check_size(path: Path, size: tuple[int, ...], image_path: Path, image: tuple[int, ...]) -> None:
+    if tuple(size) != tuple(image):
+        expected = f"the size of its image {image_path.name}, {image[0]} x {image[1]}"
+        got, fix = f"{size[0]} x {size[1]}", "write both at one size"
+        raise InputError(str(path), expected=expected, got=got, fix=fix)
+
+
+@contextmanager
+def _about(path: Path) -> Iterator[None]:
+    """Complaints about an array become complaints about its file."""
+    try:
+        yield
+    except InputError as error:
+        what, expected, got, fix = error.args
+        about = str(path) if str(path) in what else f"{path}: {what}"
+        raise InputError(about, expected=expected, got=got, fix=fix) from error
+    except ValueError as error:
+        raise InputError(f"{path}: {error}", fix="write the file again in the domain's encoding") from error

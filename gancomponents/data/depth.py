@@ -1,0 +1,140 @@
+"""Depth on disk: the simulator's three-channel encoding, 16-bit centimetres, inverse depth (numpy only)."""
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "MAX_SIMULATOR_DEPTH",
+    "SIMULATOR_RESOLUTION",
+    "decode_kitti_depth",
+    "decode_simulator_depth",
+    "encode_simulator_depth",
+    "inverse_depth",
+    "min_max",
+]
+
+Floats = npt.NDArray[np.float32]
+
+#: Farthest depth of the simulator's encoding, metres; everything beyond (the sky) is written as this.
+MAX_SIMULATOR_DEPTH = 1000.0
+_LEVELS = 256 * 31 * 31 - 1
+#: Step between two depths of the simulator's encoding: about 4.06 millimetres.
+SIMULATOR_RESOLUTION = MAX_SIMULATOR_DEPTH / _LEVELS
+
+
+def encode_simulator_depth(metres: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+    """The simulator's RGB code of metric depth.
+
+    R and G count 31 levels, 8 grey values apart, B counts 256; all fall as depth grows.
+    Depth is clamped to 0..1000 m and rounded to steps of 4.06 mm; infinity (sky) becomes 1000 m.
+
+    Args:
+        metres: depth, metres.
+
+    Shape: (...) to (..., 3) uint8.
+
+    Raises:
+        ValueError: NaN in the depth.
+
+    >>> encode_simulator_depth(np.array([0.0, 1000.0])).tolist()
+    [[247, 247, 255], [7, 7, 0]]
+    """
+    metres = np.asarray(metres)
+    if np.isnan(metres).any():
+        raise ValueError("metres must be numbers, got NaN: give the far depth where nothing was hit")
+    clamped = np.clip(metres.astype(np.float64, copy=False), 0, MAX_SIMULATOR_DEPTH)
+    code = np.rint(clamped / SIMULATOR_RESOLUTION).astype(np.int32)
+    high, low = np.divmod(code, 256 * 31)
+    middle, low = np.divmod(low, 256)
+    return np.stack([247 - 8 * high, 247 - 8 * middle, 255 - low], axis=-1).astype(np.uint8)
+
+
+def decode_simulator_depth(rgb: npt.NDArray[np.uint8]) -> Floats:
+    """Metric depth of the simulator's RGB code; the inverse of :func:`encode_simulator_depth`.
+
+    R' = trunc((247 - R) / 8), G' = trunc((247 - G) / 8), B' = 255 - B and
+    depth = 1000 (7936 R' + 256 G' + B') / (256 * 31 * 31 - 1); codes that would be negative are depth 0.
+
+    Args:
+        rgb: colour-coded depth, lossless (one grey value of R is 32 m).
+
+    Shape: (..., 3) uint8 to (...) float32, metres in 0..1000.
+
+    Raises:
+        ValueError: another type or number of channels.
+
+    >>> metres = np.array([0.0, 1.5, 999.0])
+    >>> bool(np.allclose(decode_simulator_depth(encode_simulator_depth(metres)), metres, atol=0.0021))
+    True
+    """
+    if rgb.dtype != np.uint8 or rgb.ndim < 1 or rgb.shape[-1] != 3:
+        raise ValueError(f"rgb must be uint8 (..., 3), got {rgb.dtype} {rgb.shape}: pass an RGB image")
+    code = _HIGH[rgb[..., 0]] + _MIDDLE[rgb[..., 1]] + _LOW[rgb[..., 2]]
+    return (np.maximum(code, 0) * SIMULATOR_RESOLUTION).astype(np.float32)
+
+
+# One look-up per channel instead of a division per pixel.
+_VALUES = np.arange(256)
+_HIGH = (np.trunc((247 - _VALUES) / 8) * 256 * 31).astype(np.int32)
+_MIDDLE = (np.trunc((247 - _VALUES) / 8) * 256).astype(np.int32)
+_LOW = (255 - _VALUES).astype(np.int32)
+
+
+def decode_kitti_depth(centimetres: npt.NDArray[np.uint16]) -> Floats:
+    """Metric depth of Virtual KITTI 2's 16-bit centimetres (65535 is the sky, 655.35 m).
+
+    Args:
+        centimetres: depth as stored.
+
+    Shape: (...) uint16 to (...) float32, metres.
+
+    Raises:
+        ValueError: another type: an 8-bit reader has cut the depth to 0..255.
+
+    >>> decode_kitti_depth(np.array([[150, 65535]], np.uint16)).tolist()
+    [[1.5, 655.3499755859375]]
+    """
+    if centimetres.dtype != np.uint16:
+        raise ValueError(
+            f"centimetres must be uint16, got {centimetres.dtype}: read the PNG without conversion"
+        )
+    return centimetres.astype(np.float32) / np.float32(100)
+
+
+def inverse_depth(metres: npt.NDArray[np.floating], *, nearest: float = 0.1) -> Floats:
+    """1 / depth, with depth held at ``nearest`` or more so that a zero depth is not infinite.
+
+    Upstream divides by zero there (its quirk Q45). 0.1 m is closer than any camera sees and bounds the
+    result by 10 per metre; ``nearest=SIMULATOR_RESOLUTION`` changes zeros alone.
+
+    Args:
+        metres: depth, metres; infinity becomes 0.
+        nearest: smallest depth told apart, metres.
+
+    Shape: (...) to (...) float32, 1 / metres in 0..1/nearest.
+
+    Raises:
+        ValueError: ``nearest`` not above zero.
+
+    >>> inverse_depth(np.array([0.0, 0.5, 4.0, np.inf])).tolist()
+    [10.0, 2.0, 0.25, 0.0]
+    """
+    if not nearest > 0:
+        raise ValueError(f"nearest must be above 0, got {nearest}: give the closest depth in metres")
+    return np.reciprocal(np.maximum(np.asarray(metres, dtype=np.float32), np.float32(nearest)))
+
+
+def min_max(values: npt.NDArray[np.floating] | npt.NDArray[np.integer]) -> Floats:
+    """Values stretched to 0..1 by their own minimum and maximum; a constant array becomes zeros.
+
+    Args:
+        values: any numbers.
+
+    Shape: (...) to (...) float32 in [0, 1].
+
+    >>> min_max(np.array([2, 3, 4])).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    values = np.asarray(values).astype(np.float32)
+    low, high = values.min(), values.max()
+    return (values - low) / (high - low) if high > low else np.zeros_like(values)

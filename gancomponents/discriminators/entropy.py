@@ -1,0 +1,55 @@
+"""The fully convolutional discriminator of entropy maps."""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from gancomponents.layers import ConvBlock, leaky_relu
+
+_MIN_SIZE = 32
+
+
+class EntropyDiscriminator(nn.Module):
+    """Tells from a map of prediction entropies which domain it was predicted on.
+
+    Vu et al. 2019, "ADVENT: Adversarial Entropy Minimization for Domain Adaptation" (network of
+    Radford et al. 2016): five 4x4 convolutions of stride two. Deviation: spectral norm on each.
+
+    Args:
+        in_channels: channels of the entropy map, the number of classes.
+        width: channels of the first convolution; they double up to eight times.
+        spectral: normalise every weight spectrally.
+
+    Shape: (B, in_channels, H, W) to (B, 1, H / 32, W / 32) rounded down. Scores are logits.
+
+    Raises:
+        ValueError: a size below one, or an input smaller than 32 on a side.
+
+    >>> import torch
+    >>> EntropyDiscriminator(11, width=4)(torch.rand(2, 11, 64, 40)).shape
+    torch.Size([2, 1, 2, 1])
+    """
+
+    def __init__(self, in_channels: int, *, width: int = 64, spectral: bool = True) -> None:
+        super().__init__()
+        for name, value in {"in_channels": in_channels, "width": width}.items():
+            if value < 1:
+                raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+        #: Smallest height and width that leave one score.
+        self.min_size = _MIN_SIZE
+        widths = [in_channels, width, 2 * width, 4 * width, 8 * width]
+        self.stages = nn.Sequential(
+            *(
+                ConvBlock(before, after, 4, stride=2, padding=1, activation=leaky_relu, spectral=spectral)
+                for before, after in pairwise(widths)
+            ),
+            ConvBlock(widths[-1], 1, 4, stride=2, padding=1, activation=None, spectral=spectral),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        if min(x.shape[-2:]) < self.min_size:
+            raise ValueError(
+                f"x must be at least {self.min_size}x{self.min_size}, got {x.shape[-2]}x{x.shape[-1]}: "
+                "resize the entropy map"
+            )
+        return self.stages(x)

@@ -1,0 +1,50 @@
+"""What a decoder expects of an encoder."""
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Any module from an image to feature maps, fine first, coarse last.
+
+    Decoders take ``encoder.out_channels`` at construction and the list of features in ``forward``; nothing is
+    registered or inherited.
+
+    Attributes:
+        out_channels: channels of each feature map.
+        strides: input pixels per feature pixel of each map, per side.
+
+    Shape: (B, C, H, W) to a list of (B, out_channels[i], ceil(H / strides[i]), ceil(W / strides[i])).
+
+    >>> from gancomponents.encoders import MobileNetV2
+    >>> isinstance(MobileNetV2(width_multiplier=0.25), Encoder)
+    True
+    """
+
+    out_channels: list[int]
+    strides: list[int]
+
+    def __call__(self, x: Tensor, /) -> list[Tensor]: ...
+
+
+def check_image(x: Tensor, in_channels: int, smallest: int) -> None:
+    """Refuse an image of another number of channels, or too small on a side.
+
+    Raises:
+        ValueError: naming the size to use.
+
+    >>> import torch
+    >>> check_image(torch.zeros(1, 3, 8, 64), 3, 16)
+    Traceback (most recent call last):
+    ValueError: x must be at least 16x16, got 8x64: resize or pad the image to 16x64
+    """
+    if x.ndim != 4 or x.shape[1] != in_channels:
+        raise ValueError(f"x must be (B, {in_channels}, H, W), got {tuple(x.shape)}: pass a batch of images")
+    height, width = x.shape[-2:]
+    if min(height, width) < smallest:
+        raise ValueError(
+            f"x must be at least {smallest}x{smallest}, got {height}x{width}: "
+            f"resize or pad the image to {max(height, smallest)}x{max(width, smallest)}"
+        )

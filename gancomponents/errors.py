@@ -1,0 +1,34 @@
+"""The one exception for mistakes that a user can mend: in a file, a flag or a config."""
+
+
+class InputError(ValueError):
+    """A mistake in what the user gave us, told in one message: what, expected, got, fix.
+
+    Commands catch it, print the message and leave with exit code 2; library users may catch it as a ``ValueError``.
+
+    Args:
+        what: the thing that is wrong, a file or flag by name.
+        expected: what would have been right.
+        got: what was found instead.
+        fix: what to do about it.
+
+    >>> print(InputError("--steps", expected="a whole number >= 1", got="0", fix="pass --steps 1 or more"))
+    --steps: expected a whole number >= 1, got 0. Fix: pass --steps 1 or more.
+    """
+
+    def __init__(self, what: str, *, expected: str = "", got: str = "", fix: str = ""):
+        super().__init__(what, expected, got, fix)
+        self.what, self.expected, self.got, self.fix = what, expected, got, fix
+
+    def __str__(self) -> str:
+        found = ", ".join(f"{k} {v}" for k, v in (("expected", self.expected), ("got", self.got)) if v)
+        message = f"{self.what}: {found}" if found else self.what
+        return f"{message}. Fix: {self.fix}." if self.fix else f"{message}."
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments survive pickling (from a loader's worker) only when told how.
+        return _rebuild, (self.what, self.expected, self.got, self.fix)
+
+
+def _rebuild(what: str, expected: str, got: str, fix: str) -> InputError:
+    return InputError(what, expected=expected, got=got, fix=fix)

@@ -1,0 +1,74 @@
+"""Colour and range helpers of the events."""
+
+import torch
+from torch import Tensor
+
+
+def min_max(x: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
+    """Each image stretched linearly so that its values span [low, high].
+
+    Args:
+        x: any values; a constant image becomes ``low`` (upstream: NaN, Q59).
+        low, high: the new extremes.
+
+    Shape:
+        x: (B, C, H, W); returns the same.
+
+    >>> import torch
+    >>> min_max(torch.tensor([2.0, 3.0, 6.0]).reshape(1, 1, 1, 3)).flatten().tolist()
+    [0.0, 0.25, 1.0]
+    """
+    smallest, largest = x.amin(dim=(1, 2, 3), keepdim=True), x.amax(dim=(1, 2, 3), keepdim=True)
+    spread = largest - smallest
+    unit = (x - smallest) / torch.where(spread > 0, spread, torch.ones_like(spread))
+    return low + (high - low) * unit
+
+
+def unit_range(x: Tensor, *, stretch: bool = False) -> Tensor:
+    """An image in [-1, 1] as one in [0, 1], in at least fp32.
+
+    Args:
+        x: image in [-1, 1].
+        stretch: stretch each image to fill [0, 1], as upstream does everywhere (quirk Q44).
+
+    Shape:
+        x: (B, 3, H, W); returns the same.
+
+    Raises:
+        ValueError: another shape.
+
+    >>> import torch
+    >>> float(unit_range(torch.full((1, 3, 1, 1), -1.0)).sum())
+    0.0
+    """
+    if x.dim() != 4 or x.shape[1] != 3:
+        raise ValueError(f"x must be (B, 3, H, W), got {tuple(x.shape)}: pass a batch of RGB images")
+    x = x if x.dtype is torch.float64 else x.float()
+    return min_max(x) if stretch else (x + 1) / 2
+
+
+def srgb_to_linear(x: Tensor) -> Tensor:
+    """sRGB values as linear light, IEC 61966-2-1.
+
+    Shape:
+        x: any, in [0, 1]; returns the same.
+
+    >>> import torch
+    >>> round(float(srgb_to_linear(torch.tensor(0.5))), 4)
+    0.214
+    """
+    # Clamped inside, so that the branch not taken has a finite gradient too.
+    return torch.where(x <= 0.04045, x / 12.92, ((x.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(x: Tensor) -> Tensor:
+    """Linear light as sRGB values, IEC 61966-2-1.
+
+    Shape:
+        x: any, in [0, 1]; returns the same.
+
+    >>> import torch
+    >>> round(float(linear_to_srgb(torch.tensor(0.214041))), 4)
+    0.5
+    """
+    return torch.where(x <= 0.0031308, 12.92 * x, 1.055 * x.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)

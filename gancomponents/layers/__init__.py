@@ -1,0 +1,33 @@
+"""Layers: convolution and residual blocks, up-sampling, norms, spectral normalisation, initialisation."""
+
+from gancomponents.layers.blocks import ConvBlock, PaddingMode, ResidualBlock, leaky_relu
+from gancomponents.layers.initialisation import initialise
+from gancomponents.layers.norms import ChannelLayerNorm, InstanceNorm
+from gancomponents.layers.spade import SPADE, SPADEResidualBlock
+from gancomponents.layers.spectral import (
+    SpectralNorm,
+    raw_weight,
+    spectral_norm,
+    spectral_norms,
+    update_spectral_norms_in_eval,
+)
+from gancomponents.layers.upsample import UpsampleNearest, upsample_nearest
+
+__all__ = [
+    "SPADE",
+    "ChannelLayerNorm",
+    "ConvBlock",
+    "InstanceNorm",
+    "PaddingMode",
+    "ResidualBlock",
+    "SPADEResidualBlock",
+    "SpectralNorm",
+    "UpsampleNearest",
+    "initialise",
+    "leaky_relu",
+    "raw_weight",
+    "spectral_norm",
+    "spectral_norms",
+    "update_spectral_norms_in_eval",
+    "upsample_nearest",
+]

@@ -1,0 +1,130 @@
+"""Learning-rate schedules as pure functions of the step, so that resuming is exact."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+#: From the number of steps already done to the factor on the base learning rate.
+Schedule = Callable[[int], float]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same learning rate throughout.
+
+    >>> Constant()(1000)
+    1.0
+    """
+
+    def __call__(self, step: int) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class StepDecay:
+    """gamma^floor(step / every).
+
+    Args:
+        every: steps between decays, at least 1.
+        gamma: factor of a decay, positive.
+
+    Raises:
+        ValueError: a value out of range.
+
+    >>> [StepDecay(every=5)(step) for step in (0, 4, 5, 10)]
+    [1.0, 1.0, 0.5, 0.25]
+    """
+
+    every: int
+    gamma: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check("every", self.every, at_least=1)
+        _check_gamma(self.gamma)
+
+    def __call__(self, step: int) -> float:
+        return float(self.gamma ** (step // self.every))
+
+
+@dataclass(frozen=True)
+class MultiStep:
+    """gamma^(number of milestones reached).
+
+    Args:
+        milestones: the steps at which to decay.
+        start, every: in place of milestones: decay at ``start`` and then every ``every`` steps.
+        gamma: factor of a decay, positive.
+
+    Raises:
+        ValueError: neither or both ways of saying when, or a value out of range.
+
+    >>> [MultiStep((3, 7))(step) for step in (2, 3, 7)]
+    [1.0, 0.5, 0.25]
+    >>> [MultiStep(start=10, every=5)(step) for step in (9, 10, 14, 15)]
+    [1.0, 0.5, 0.5, 0.25]
+    """
+
+    milestones: tuple[int, ...] | None = None
+    start: int | None = None
+    every: int | None = None
+    gamma: float = 0.5
+
+    def __post_init__(self) -> None:
+        repeating = self.start is not None and self.every is not None
+        partly = self.start is not None or self.every is not None
+        if (self.milestones is None) != repeating or (self.milestones is not None and partly):
+            raise ValueError(
+                f"milestones must be given, or both start and every instead, got "
+                f"milestones={self.milestones}, start={self.start}, every={self.every}: choose one way"
+            )
+        if self.milestones is not None:
+            object.__setattr__(self, "milestones", tuple(self.milestones))
+        if self.start is not None and self.every is not None:
+            _check("start", self.start, at_least=0)
+            _check("every", self.every, at_least=1)
+        _check_gamma(self.gamma)
+
+    def __call__(self, step: int) -> float:
+        if self.start is not None and self.every is not None:
+            reached = 0 if step < self.start else 1 + (step - self.start) // self.every
+        else:
+            reached = sum(milestone <= step for milestone in self.milestones or ())
+        return float(self.gamma**reached)
+
+
+def set_learning_rate(optimizer: Optimizer, schedule: Schedule, step: int) -> None:
+    """Give every group its base learning rate times ``schedule(step)``.
+
+    The base is the rate at the first call, kept as the group's ``initial_lr`` and hence in the state dict.
+
+    Args:
+        optimizer: any.
+        schedule: from the step to a factor.
+        step: steps already done.
+
+    >>> import torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    >>> set_learning_rate(optimizer, StepDecay(every=5), 5)
+    >>> optimizer.param_groups[0]["lr"]
+    0.05
+    """
+    factor = schedule(step)
+    for group in optimizer.param_groups:
+        rate = group["lr"]
+        base = group.setdefault("initial_lr", rate.clone() if isinstance(rate, Tensor) else rate)
+        if isinstance(rate, Tensor):
+            rate.copy_(base * factor)
+        else:
+            group["lr"] = base * factor
+
+
+def _check(name: str, value: int, *, at_least: int) -> None:
+    if value < at_least:
+        raise ValueError(f"{name} must be at least {at_least}, got {value}: count in steps")
+
+
+def _check_gamma(gamma: float) -> None:
+    if gamma <= 0:
+        raise ValueError(f"gamma must be positive, got {gamma}: 1 keeps the rate")

@@ -1,0 +1,186 @@
+"""Checkpoints: a nested state as safetensors and JSON, written atomically, never unpickled.
+
+A checkpoint is a folder ``step_00000600/`` of two files:
+
+- ``training.safetensors``: every tensor of the state, its path in the nested dicts as its name.
+- ``state.json``: everything else in the same shape, with the digest of the tensors; written last, so a folder
+  without it, or whose digest differs, is no checkpoint.
+
+Beside it lies ``model.safetensors``, the weights to infer with (never look-ahead ones).
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gancomponents.errors import InputError
+
+_TENSOR, _ITEMS = "__tensor__", "__items__"
+_STATE, _TRAINING, _MODEL = "state.json", "training.safetensors", "model.safetensors"
+_FORMAT = 1
+
+
+def save(folder: Path, step: int, state: Mapping[str, Any], model: Mapping[str, Tensor], keep: int) -> Path:
+    """Write a checkpoint under ``folder`` atomically and drop all but the newest ``keep``.
+
+    Args:
+        folder: the run's checkpoint folder.
+        step: the number of finished steps; names the checkpoint.
+        state: nested dicts and lists of tensors and JSON values.
+        model: the weights for inference.
+        keep: how many checkpoints to leave there, this one included.
+
+    Returns:
+        The checkpoint's folder.
+
+    >>> import tempfile
+    >>> home = Path(tempfile.mkdtemp())
+    >>> path = save(home, 3, {"rate": 0.1, "w": torch.ones(2)}, {"w": torch.ones(2)}, keep=1)
+    >>> path.name, newest(home) == path, load(path)["w"]
+    ('step_00000003', True, tensor([1., 1.]))
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"step_{step:08d}"
+    partial = folder / f".{target.name}.{os.getpid()}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    tensors: dict[str, Tensor] = {}
+    plain = _flatten(state, "", tensors)
+    save_file(tensors, partial / _TRAINING)
+    save_file({key: value.detach().cpu().contiguous() for key, value in model.items()}, partial / _MODEL)
+    digests = {name: _digest(partial / name) for name in (_TRAINING, _MODEL)}
+    record = {"format": _FORMAT, "step": step, "digests": digests, "state": plain}
+    (partial / _STATE).write_text(json.dumps(record))
+    _sync(partial)
+    if target.exists():
+        shutil.rmtree(target)
+    os.replace(partial, target)
+    _sync_folder(folder)
+    for old in _candidates(folder)[keep:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint's state.
+
+    Raises:
+        InputError: when it is no checkpoint, or damaged.
+    """
+    from safetensors.torch import load_file
+
+    record = _record(path)
+    return _unflatten(record["state"], load_file(path / _TRAINING))
+
+
+def load_model(path: Path) -> dict[str, Tensor]:
+    """Read the weights for inference of a checkpoint.
+
+    Raises:
+        InputError: when it is no checkpoint, or damaged.
+    """
+    from safetensors.torch import load_file
+
+    _record(path)
+    return load_file(path / _MODEL)
+
+
+def step_of(path: Path) -> int:
+    """The number of finished steps of a checkpoint.
+
+    Raises:
+        InputError: when it is no checkpoint, or damaged.
+    """
+    return int(_record(path)["step"])
+
+
+def newest(folder: Path) -> Path | None:
+    """The newest checkpoint under ``folder`` that is whole, or None. Leftovers of a killed save are passed over."""
+    return next((path for path in _candidates(folder) if is_whole(path)), None)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether ``path`` is a checkpoint, complete and undamaged."""
+    try:
+        _record(path)
+    except InputError:
+        return False
+    return True
+
+
+def _candidates(folder: Path) -> list[Path]:
+    return sorted((p for p in folder.glob("step_*") if p.is_dir()), key=lambda p: p.name, reverse=True)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    fix = "pass a folder such as RUN/checkpoints/step_00000600"
+    if not (path / _STATE).is_file():
+        raise InputError(str(path), expected="a checkpoint folder", got=f"no {_STATE} in it", fix=fix)
+    try:
+        record = json.loads((path / _STATE).read_text())
+        whole = record["format"] == _FORMAT and "state" in record and "step" in record
+        whole = whole and all(_digest(path / name) == value for name, value in record["digests"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        fix = "use an earlier checkpoint, or --resume auto, which takes the newest whole one"
+        raise InputError(str(path), expected="a whole checkpoint", got="a damaged one", fix=fix)
+    return record
+
+
+def _flatten(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        # A copy of its own: safetensors refuses tensors that share memory.
+        tensors[path] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        return {_TENSOR: path}
+    if isinstance(value, Mapping):
+        items = [
+            [key, _flatten(item, f"{path}/{key}" if path else str(key), tensors)]
+            for key, item in value.items()
+        ]
+        # Optimisers key their state by integers, which JSON objects cannot: pairs keep the keys as they are.
+        return {_ITEMS: items}
+    if isinstance(value, (list, tuple)):
+        return [_flatten(item, f"{path}/{i}" if path else str(i), tensors) for i, item in enumerate(value)]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(f"a checkpoint holds tensors and JSON values, got {type(value).__name__} at {path!r}")
+
+
+def _unflatten(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_unflatten(item, tensors) for item in value]
+    if isinstance(value, dict) and _TENSOR in value:
+        return tensors[value[_TENSOR]]
+    if isinstance(value, dict):
+        return {key: _unflatten(item, tensors) for key, item in value[_ITEMS]}
+    return value
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

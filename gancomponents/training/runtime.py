@@ -1,0 +1,111 @@
+"""Where and how a step runs: the device, the arithmetic, the memory format."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gancomponents.errors import InputError
+
+_PRECISIONS = ("auto", "fp32", "bf16")
+
+
+class Runtime:
+    """The device, precision and memory format of a run, behind one small object.
+
+    Args:
+        device: ``"auto"`` (the first CUDA device, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        precision: ``"fp32"``, ``"bf16"`` (autocast; weights, moments and losses stay in fp32), or ``"auto"``:
+            bf16 where the processor multiplies it natively, else fp32.
+        channels_last: keep images and convolution weights in NHWC memory order. bf16 on a CPU needs it.
+
+    Raises:
+        InputError: for a device or precision that is unknown or not on this machine.
+
+    >>> runtime = Runtime("cpu", "fp32")
+    >>> runtime.device.type, runtime.precision
+    ('cpu', 'fp32')
+    >>> runtime.to_device({"s": {"x": torch.zeros(1, 3, 4, 4), "paths": ["a.png"]}})["s"]["paths"]
+    ['a.png']
+    """
+
+    def __init__(self, device: str = "auto", precision: str = "auto", *, channels_last: bool = True):
+        self.device = _device(device)
+        self.precision = _precision(precision, self.device)
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+
+    def __str__(self) -> str:
+        order = "channels_last" if self.memory_format is torch.channels_last else "contiguous"
+        return f"{self.device} in {self.precision}, {order}"
+
+    def place(self, module: nn.Module) -> nn.Module:
+        """Move a module to the device and memory format, in place: its parameters stay the same objects."""
+        # torch's stubs lack the memory_format overload that nn.Module.to documents.
+        return module.to(self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
+
+    def to_device(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Move the tensors of a nested batch; whatever is no tensor (paths) stays as it is."""
+        return {key: self._move(value) for key, value in batch.items()}
+
+    def _move(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return self.to_device(value)
+        if not isinstance(value, Tensor):
+            return value
+        if value.dim() == 4:
+            return value.to(self.device, non_blocking=True, memory_format=self.memory_format)
+        return value.to(self.device, non_blocking=True)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context in which an objective's forward pass runs."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def rng_state(self) -> dict[str, Tensor]:
+        """Every random generator that a step draws from, as tensors for a checkpoint."""
+        state = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            state["cuda"] = torch.cuda.get_rng_state(self.device)
+        return state
+
+    def restore_rng(self, state: Mapping[str, Tensor]) -> None:
+        """Put back what `rng_state` gave; a generator that the checkpoint lacks keeps its seed."""
+        torch.set_rng_state(state["cpu"])
+        if self.device.type == "cuda" and "cuda" in state:
+            torch.cuda.set_rng_state(state["cuda"], self.device)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    expected = "auto, cpu, cuda or cuda:N"
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError):
+        raise InputError("device", expected=expected, got=repr(name), fix="choose one of these") from None
+    if device.type not in ("cpu", "cuda"):
+        fix = "this device is not supported yet; use cpu or cuda"
+        raise InputError("device", expected=expected, got=repr(name), fix=fix)
+    if device.type == "cpu" and device.index not in (None, 0):
+        raise InputError("device", expected=expected, got=repr(name), fix="use cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        found = f"{name!r} where torch sees {torch.cuda.device_count()} CUDA devices"
+        raise InputError("device", expected="a CUDA device of this machine", got=found, fix="use cpu or auto")
+    return device
+
+
+def _precision(name: str, device: torch.device) -> str:
+    if name not in _PRECISIONS:
+        fix = "fp16 is not supported yet; use bf16" if name == "fp16" else "choose one of these"
+        raise InputError("precision", expected=", ".join(_PRECISIONS), got=repr(name), fix=fix)
+    if name != "auto":
+        return name
+    return "bf16" if _multiplies_bf16(device) else "fp32"
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)

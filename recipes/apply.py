@@ -1,0 +1,151 @@
+"""Flood, burn and smoke anybody's photos: ``python -m recipes.apply --run DIR --images PATH --output DIR``."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from gancomponents.data import read_image, write_image
+from gancomponents.errors import InputError
+from gancomponents.generators import paste
+from gancomponents.training import Runtime, checkpoint
+from recipes import cli, config, pictures
+from recipes.folder import RunFolder
+from recipes.recipe import Recipe
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+_STEP = 32
+
+_EXAMPLES = """examples:
+  python -m recipes.apply --run runs/flood --images street.jpg --output flooded
+  python -m recipes.apply --run runs/flood --images photos/ --output flooded --size 256"""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Parse the command line and write four pictures for every photo."""
+    flags = _parser().parse_args(arguments)
+    run, output = RunFolder(Path(flags.run)), Path(flags.output)
+    images = _find_images(Path(flags.images))
+    runtime = Runtime(flags.device, flags.precision)
+    _check_output(output, images)
+    recipe = load(run, runtime)
+    size = flags.size or recipe.data.size
+    photos = {path: read_image(path) for path in images} if len(images) == 1 else None
+    output.mkdir(parents=True, exist_ok=True)
+    failed: list[InputError] = []
+    for path in tqdm(images, unit="photo", disable=None):
+        try:
+            photo = photos[path] if photos else read_image(path)
+        except InputError as error:
+            failed.append(error)
+            continue
+        for name, picture in imagine(recipe, photo, size, flags.threshold).items():
+            write_image(output / f"{path.stem}_{name}.png", pictures.of_image(picture))
+    print(f"{len(images) - len(failed)} photos, {4 * (len(images) - len(failed))} pictures in {output}")
+    if failed:
+        for other in failed[1:]:
+            print(f"skipped: {other}")
+        raise failed[0]
+
+
+def load(run: RunFolder, runtime: Runtime) -> Recipe:
+    """Build the recipe of a run with the weights of its newest checkpoint.
+
+    Raises:
+        InputError: when the folder is no run, has no whole checkpoint, or its weights do not fit.
+    """
+    fix = "pass the --output of a recipes.run command"
+    if not run.config.is_file():
+        raise InputError(f"--run {run.path}", expected="a run folder", got="no config.gin in it", fix=fix)
+    path = checkpoint.newest(run.checkpoints)
+    if path is None:
+        fix = "train it first; a checkpoint is written every save_every steps and at the end"
+        raise InputError(f"--run {run.path}", expected="a run with a checkpoint", got="none", fix=fix)
+    here = {"device": str(runtime.device), "precision": runtime.precision}
+    config.parse(str(run.config), [f"run.Recipe.{name} = {value!r}" for name, value in here.items()])
+    recipe = config.build(Recipe, strict=False)
+    faults = recipe.system.model.load_weights(checkpoint.load_model(path))
+    if faults:
+        got = f"{len(faults)} entries that differ, the first {faults[0]}"
+        fix = "the run's config.gin must be the one it was trained with"
+        raise InputError(str(path), expected="weights of the networks in config.gin", got=got, fix=fix)
+    return recipe
+
+
+def imagine(recipe: Recipe, photo: pictures.Picture, size: int, threshold: float) -> dict[str, Tensor]:
+    """Flood, wildfire, smog and mask of one photo (H, W, 3) uint8, each (3, H, W) in [-1, 1].
+
+    The networks see the photo with its shorter side at about ``size`` pixels, in its own aspect; what they
+    predict is brought back to the photo's size, so that dry pixels keep every detail.
+    """
+    x = torch.from_numpy(photo).permute(2, 0, 1)[None].to(recipe.runtime.device).float() / 127.5 - 1
+    height, width = x.shape[-2:]
+    scale = size / min(height, width)
+    sides = [max(_STEP * round(side * scale / _STEP), size // _STEP * _STEP) for side in (height, width)]
+    small = F.interpolate(x, sides, mode="bilinear", antialias=True, align_corners=False).clamp(-1, 1)
+    seen = recipe.system.imagine(small, recipe.runtime, threshold=threshold)
+    full = {
+        k: F.interpolate(v.float(), (height, width), mode="bilinear", align_corners=False)
+        for k, v in seen.items()
+    }
+    full["flood"] = paste(full["flood"], x, ((full["mask"] + 1) / 2).clamp(0, 1))
+    return {name: picture[0] for name, picture in full.items()}
+
+
+def _find_images(path: Path) -> list[Path]:
+    kinds = ", ".join(_SUFFIXES)
+    if not path.exists():
+        fix = "check the path"
+        raise InputError(f"--images {path}", expected="an image or a folder", got="no such path", fix=fix)
+    if path.is_file():
+        return [path]
+    images = sorted(p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES)
+    if not images:
+        fix = "pass a folder of photos"
+        raise InputError(f"--images {path}", expected=f"a folder with {kinds} files", got="none", fix=fix)
+    stems: dict[str, Path] = {}
+    for image in images:
+        if image.stem in stems:
+            got = f"{stems[image.stem].name} and {image.name}"
+            raise InputError(f"--images {path}", expected="one image of each name", got=got, fix="rename one")
+        stems[image.stem] = image
+    return images
+
+
+def _check_output(output: Path, images: Sequence[Path]) -> None:
+    if output.exists() and not output.is_dir():
+        raise InputError(
+            f"--output {output}", expected="a folder", got="a file", fix="choose another --output"
+        )
+    for image in images:
+        target = output / f"{image.stem}_flood.png"
+        if target.exists():
+            fix = "choose another --output, or remove it"
+            raise InputError(
+                f"--output {output}", expected="a folder without these results", got=str(target), fix=fix
+            )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.Parser(
+        "python -m recipes.apply",
+        description="Write <stem>_flood.png, _wildfire.png, _smog.png and _mask.png for every photo.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--run", required=True, metavar="DIR", help="a run folder of recipes.run")
+    parser.add_argument("--images", required=True, metavar="PATH", help="a photo, or a folder of photos")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder for the pictures")
+    parser.add_argument("--size", type=int, help="shorter side as the networks see it (default: as trained)")
+    parser.add_argument("--threshold", type=float, default=0.5, help="water probability that floods a pixel")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--precision", default="auto", help="auto, fp32 or bf16")
+    return parser
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,1 @@
+"""Shared pieces of recipes: gin files that others include. A package, so that gin finds them from any folder."""

@@ -1,0 +1,18 @@
+"""ClimateGAN: from one street photo, depth, segmentation and water; and the street flooded, burning, in smog."""
+
+from recipes.climategan.critics import Critics
+from recipes.climategan.model import ClimateGAN, Masker, Prediction
+from recipes.climategan.objectives import CriticObjective, GeneratorObjective, MaskerLosses, PainterLosses
+from recipes.climategan.system import System
+
+__all__ = [
+    "ClimateGAN",
+    "CriticObjective",
+    "Critics",
+    "GeneratorObjective",
+    "Masker",
+    "MaskerLosses",
+    "PainterLosses",
+    "Prediction",
+    "System",
+]

@@ -1,0 +1,165 @@
+"""Where a recipe's data comes from, and the loaders made of it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from gancomponents.data import DomainDataset, DomainLoader, JointTransform
+from gancomponents.errors import InputError
+
+
+class Source(Protocol):
+    """Something that knows a folder of lists and images, and makes it when it is asked for."""
+
+    def locate(self) -> Path:
+        """The folder; whatever takes long (rendering, say) happens here, not before."""
+
+
+class Folder:
+    """A folder of the user's own.
+
+    Args:
+        path: the folder that holds the lists; environment variables and ``~`` are expanded.
+    """
+
+    def __init__(self, path: str):
+        import os
+
+        self.path = Path(os.path.expandvars(path)).expanduser()
+
+    def locate(self) -> Path:
+        if not self.path.is_dir():
+            fix = "bind data.Folder.path to the folder of your lists"
+            raise InputError("data.Folder.path", expected="a folder", got=str(self.path), fix=fix)
+        return self.path
+
+
+class Town:
+    """The embedded Town, rendered once into the user's cache folder.
+
+    Args:
+        size: height and width of its square frames, pixels.
+        count: training frames of each domain, one number or one by domain.
+        val_count: held-out frames of each domain.
+        seed: of the streets.
+    """
+
+    def __init__(
+        self, *, size: int = 128, count: int | Mapping[str, int] = 200, val_count: int = 32, seed: int = 0
+    ):
+        self.size, self.count, self.val_count, self.seed = size, count, val_count, seed
+
+    def locate(self) -> Path:
+        from gancomponents.data.town import cached_town
+
+        return cached_town(size=self.size, count=self.count, val_count=self.val_count, seed=self.seed)
+
+
+class Data:
+    """The lists of every domain, read at one size: training batches, held-out frames, truth for evaluation.
+
+    Args:
+        source: where the lists are.
+        train: the training list of every domain.
+        val: the held-out list of every domain.
+        truth: lists in the rows of ``val`` with the true labels where ``val`` has pseudo-labels or none.
+        tasks: the tasks that training reads from every domain, beside the image x.
+        size: height and width of the network's square input, pixels.
+        crop: with a frame's shorter side at ``size``, the square that is cropped at random for training, then
+            resized to ``size``; None keeps the published ratio of 600 in 640.
+        flip: probability of mirroring a training sample.
+        colour_jitter: strength of the colour jitter on training images.
+        target_stride: depth and labels are read at this fraction of ``size``, as the masker predicts them.
+        batch_size: images of each domain in a batch, one number or one by domain.
+        workers: loader processes; 0 loads in a thread beside the training step.
+        stretch: stretch each image to the full range [-1, 1], as the published system does.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        train: Mapping[str, str],
+        val: Mapping[str, str],
+        truth: Mapping[str, str] | None = None,
+        tasks: Mapping[str, Sequence[str]] | None = None,
+        size: int = 128,
+        crop: int | None = None,
+        flip: float = 0.5,
+        colour_jitter: float = 0.0,
+        target_stride: int = 4,
+        batch_size: int | Mapping[str, int] = 4,
+        workers: int = 0,
+        stretch: bool = False,
+    ):
+        self.source = source
+        self.train_lists, self.val_lists, self.truth_lists = dict(train), dict(val), dict(truth or {})
+        self.tasks = {"s": ("s", "d", "m"), "r": ("m",), "rf": ("m",), **(tasks or {})}
+        self.size, self.crop, self.flip = size, crop, flip
+        self.colour_jitter, self.target_stride = colour_jitter, target_stride
+        self.batch_size, self.workers, self.stretch = batch_size, workers, stretch
+        self.folder: Path | None = None
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The training domains, in the order in which every step visits them."""
+        return tuple(self.train_lists)
+
+    def prepare(self) -> None:
+        """Find (or render) the data and check every file of every list, so that training meets no surprise.
+
+        Raises:
+            InputError: for the first list or file that is missing, unreadable or wrong.
+        """
+        self.folder = self.source.locate()
+        self.loader(seed=0).check()
+        for domain in self.val_lists:
+            self.held_out(domain).check()
+
+    def loader(self, seed: int) -> DomainLoader:
+        """The training batches."""
+        datasets = {domain: self._training_set(domain, seed) for domain in self.train_lists}
+        return DomainLoader(datasets, self.batch_size, seed=seed, workers=self.workers)
+
+    def held_out(self, domain: str) -> DomainDataset:
+        """The held-out frames of a domain: whole, centred, with labels at full size; true ones where known."""
+        if domain in self.truth_lists:
+            return self._plain(
+                self.truth_lists[domain], domain, stored_as="s"
+            )  # true labels, depth in metres
+        return self._plain(self.val_lists[domain], domain)
+
+    def flooded(self, domain: str = "rf") -> DomainDataset:
+        """The held-out flooded pictures, in the order of `held_out`."""
+        return self._plain(self.val_lists[domain], domain)
+
+    def training_frames(self, domain: str) -> DomainDataset:
+        """The training frames as `held_out` would read them: no augmentation, labels at full size."""
+        return self._plain(self.train_lists[domain], domain)
+
+    def _training_set(self, domain: str, seed: int) -> DomainDataset:
+        small = -(-self.size // self.target_stride)
+        transform = JointTransform(
+            self.size,
+            crop=self.crop,
+            train=True,
+            flip=self.flip,
+            target_sizes={"d": small, "s": small},
+            colour_jitter=self.colour_jitter,
+        )
+        tasks = tuple(self.tasks[domain])
+        path = self._list(self.train_lists[domain])
+        return DomainDataset(path, domain, tasks=tasks, transform=transform, stretch=self.stretch, seed=seed)
+
+    def _plain(self, name: str, domain: str, stored_as: str | None = None) -> DomainDataset:
+        transform = JointTransform(self.size, crop=self.size, train=False, target_sizes={})
+        tasks = ("m",) if domain == "rf" else ("s", "d", "m")
+        path = self._list(name)
+        return DomainDataset(
+            path, stored_as or domain, tasks=tasks, transform=transform, stretch=self.stretch
+        )
+
+    def _list(self, name: str) -> Path:
+        if self.folder is None:
+            raise RuntimeError("call prepare() before reading any data")
+        return self.folder / name

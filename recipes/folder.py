@@ -1,0 +1,150 @@
+"""The folder of a run: what is in it, who may write to it, and where a run resumes."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gancomponents.errors import InputError
+from gancomponents.training import checkpoint
+
+_FILES = (
+    "config.gin",
+    "operative_config.gin",
+    "metrics.jsonl",
+    "curves.png",
+    "report.md",
+    "final.json",
+)
+_FOLDERS = ("samples", "checkpoints", "events", "wandb")
+
+
+class RunFolder:
+    """The files of one run.
+
+    Args:
+        path: the folder; it need not exist.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.config, self.operative_config, self.metrics, self.curves, self.report, self.final = (
+            path / name for name in _FILES
+        )
+        self.samples, self.checkpoints, self.events = (path / name for name in _FOLDERS[:3])
+
+    def claim(self) -> None:
+        """Make sure that a new run may write here: the folder is absent or empty, and can be written.
+
+        Raises:
+            InputError: otherwise.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(
+                f"--output {self.path}", expected="a folder", got="a file", fix="choose another --output"
+            )
+        if self.path.is_dir() and any(self.path.iterdir()):
+            got, fix = "one that holds other files", "choose another --output"
+            if self.config.exists():
+                got = "one that holds a run"
+                fix = "choose another --output, or continue that run with --resume auto"
+            raise InputError(f"--output {self.path}", expected="a new or empty folder", got=got, fix=fix)
+        self._check_writable()
+
+    def claim_leftovers(self) -> None:
+        """Like `claim`, but what a killed run left before its first checkpoint may be overwritten.
+
+        Raises:
+            InputError: when the folder holds anything that no run writes.
+        """
+        if self.path.is_dir():
+            known = {*_FILES, *_FOLDERS}
+            foreign = sorted(entry.name for entry in self.path.iterdir() if not self._is_ours(entry, known))
+            if foreign:
+                fix = "choose another --output"
+                got = f"one that holds {foreign[0]!r}"
+                raise InputError(
+                    f"--output {self.path}", expected="a run or an empty folder", got=got, fix=fix
+                )
+            for entry in self.path.iterdir():
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        self.claim()
+
+    @staticmethod
+    def _is_ours(entry: Path, known: set[str]) -> bool:
+        return entry.name in known or (entry.name.startswith(".") and entry.name.endswith(".partial"))
+
+    def _check_writable(self) -> None:
+        existing = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+            fix = "choose an --output that you may write to"
+            raise InputError(
+                f"--output {self.path}", expected="a writable place", got=f"{existing} is not", fix=fix
+            )
+
+    def create(self) -> None:
+        """Make the folder and its parts."""
+        for folder in (self.path, self.samples, self.checkpoints, self.events):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, path: Path, text: str) -> None:
+        """Write a text file atomically."""
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        partial.write_text(text)
+        os.replace(partial, path)
+
+    def append_metrics(self, record: Mapping[str, Any]) -> None:
+        """Add one line to metrics.jsonl."""
+        with self.metrics.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl; a line that a killed run left half-written is dropped."""
+        if not self.metrics.exists():
+            return []
+        records = []
+        for line in self.metrics.read_text().splitlines():
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        return records
+
+    def rewind_metrics(self, step: int) -> None:
+        """Drop the lines after ``step``: the steps to come will write them again."""
+        records = [record for record in self.read_metrics() if record["step"] <= step]
+        self.write(self.metrics, "".join(json.dumps(record) + "\n" for record in records))
+
+
+def resolve_resume(resume: str | None, output: Path | None) -> tuple[Path | None, Path | None]:
+    """Decide which checkpoint to start from and which folder to write to.
+
+    Args:
+        resume: the flag: None, ``"auto"``, or the path of a run, of its checkpoints, or of one checkpoint.
+        output: the flag, or None.
+
+    Returns:
+        The checkpoint (None: start afresh) and the folder (None: the caller's default).
+
+    Raises:
+        InputError: for a path that is no run or checkpoint, or ``auto`` without a folder to look in.
+    """
+    if resume is None:
+        return None, output
+    if resume == "auto":
+        if output is None:
+            fix = "name the run's folder with --output"
+            raise InputError("--resume auto", expected="--output DIR beside it", got="none", fix=fix)
+        return checkpoint.newest(output / "checkpoints"), output
+    path = Path(resume)
+    if not path.exists():
+        fix = "pass a run folder, a checkpoint in it, or auto"
+        raise InputError(f"--resume {resume}", expected="an existing path", got="no such path", fix=fix)
+    for folder in (path / "checkpoints", path):
+        found = checkpoint.newest(folder) if folder.is_dir() else None
+        if found:
+            return found, output or found.parent.parent
+    checkpoint.step_of(path)
+    return path, output or path.absolute().parent.parent

@@ -1,0 +1,273 @@
+"""A recipe: a system, its data and how long to train; and the run it makes of them."""
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from gancomponents.errors import InputError
+from gancomponents.training import AdversarialLoop, Batch, Player, Runtime, Tracker, Trackers, checkpoint
+from recipes import config, pictures
+from recipes.data import Data
+from recipes.folder import RunFolder
+from recipes.progress import Progress
+from recipes.report import write_report
+
+
+class System(Protocol):
+    """What a recipe trains. `recipes.climategan.System` is one."""
+
+    model: nn.Module
+    generator: Player
+    critic: Player | None
+
+    def parts(self) -> dict[str, nn.Module]: ...
+
+    def example_batch(self, data: Data, generator: torch.Generator) -> Batch: ...
+
+    def evaluate(self, data: Data, runtime: Runtime) -> dict[str, float]: ...
+
+    def evaluate_baseline(self, data: Data, runtime: Runtime) -> dict[str, float]: ...
+
+    def sample(self, data: Data, runtime: Runtime) -> pictures.Picture: ...
+
+    def show_events(self, data: Data, runtime: Runtime, folder: Path) -> list[Path]: ...
+
+    def imagine(self, x: Tensor, runtime: Runtime, *, threshold: float = 0.5) -> dict[str, Tensor]: ...
+
+
+class Recipe:
+    """Train a system on data, and leave a run folder that shows what it learnt.
+
+    Args:
+        system: the networks, their objectives and optimisers.
+        data: the training and held-out data.
+        steps: total number of steps; it changes no schedule.
+        seed: of the weights, the order of the data, the augmentation and the label noise.
+        device: see `gancomponents.training.Runtime`.
+        precision: see `gancomponents.training.Runtime`.
+        channels_last: see `gancomponents.training.Runtime`.
+        log_every: steps between lines of metrics.jsonl; the first and the last step are always there.
+        sample_every: steps between sample grids.
+        save_every: steps between checkpoints; the last step always has one.
+        keep: how many checkpoints to keep.
+        tracker: trackers that record the run as well, such as ``[@trackers.WandB()]``.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        data: Data,
+        *,
+        steps: int = 600,
+        seed: int = 0,
+        device: str = "auto",
+        precision: str = "auto",
+        channels_last: bool = True,
+        log_every: int = 10,
+        sample_every: int = 100,
+        save_every: int = 100,
+        keep: int = 2,
+        tracker: Sequence[Tracker] = (),
+    ):
+        counts = {"steps": steps, "log_every": log_every, "sample_every": sample_every}
+        for name, value in {**counts, "save_every": save_every, "keep": keep}.items():
+            if not isinstance(value, int) or value < 1:
+                fix = (
+                    f"pass --steps 1 or more, or bind {name}"
+                    if name == "steps"
+                    else f"bind {name} to 1 or more"
+                )
+                raise InputError(name, expected="a whole number >= 1", got=str(value), fix=fix)
+        self.system, self.data = system, data
+        self.steps, self.seed = steps, seed
+        self.log_every, self.sample_every, self.save_every, self.keep = (
+            log_every,
+            sample_every,
+            save_every,
+            keep,
+        )
+        self.runtime = Runtime(device, precision, channels_last=channels_last)
+        self.loop = AdversarialLoop(system.generator, system.critic, self.runtime)
+        self.trackers = Trackers(tracker)
+
+    def rehearse(self) -> None:
+        """Run both objectives once on random images of the size asked for, and leave no trace.
+
+        Raises:
+            InputError: when a network cannot take that size.
+        """
+        batch = self.system.example_batch(self.data, torch.Generator().manual_seed(0))
+        single = {
+            domain: {task: value[:1] for task, value in fields.items()} for domain, fields in batch.items()
+        }
+        self.loop.train(False)
+        try:
+            with torch.random.fork_rng(devices=[]), torch.no_grad():
+                self.loop.rehearse(single)
+        except ValueError as error:
+            fix = "bind another data.Data.size, or networks that can take it"
+            raise InputError(f"data.Data.size = {self.data.size}", got=str(error), fix=fix) from None
+        self.loop.train()
+
+    def run(self, name: str, folder: RunFolder, start: Path | None) -> None:
+        """Train (from the checkpoint ``start``, if any), evaluate, report.
+
+        Raises:
+            InputError: for data, folders or checkpoints that cannot be used.
+        """
+        state = self._read(start)
+        self.data.prepare()
+        folder.create()
+        first = 0
+        if state is None:
+            before = self.system.evaluate(self.data, self.runtime)
+            folder.write(folder.config, config.parsed_text())
+        else:
+            first, before = state["step"], state["before"]
+            self.loop.load_state_dict(state["loop"])
+            folder.rewind_metrics(first)
+            if not folder.config.exists():
+                folder.write(folder.config, config.parsed_text())
+        folder.write(folder.operative_config, config.operative_text())
+        self.trackers.start(name, folder.path, config.parsed_text())
+        try:
+            self._train(folder, first, before)
+            self._finish(name, folder, before)
+        finally:
+            self.trackers.finish()
+
+    def _read(self, start: Path | None) -> dict[str, Any] | None:
+        """The state to resume from, known to fit before anything is rendered or written."""
+        if start is None:
+            return None
+        state = checkpoint.load(start)
+        if state["step"] > self.steps:
+            got, fix = f"one at step {state['step']}", f"pass --steps {state['step']} or more"
+            raise InputError(
+                str(start), expected=f"a checkpoint of at most {self.steps} steps", got=got, fix=fix
+            )
+        for player_name, player in self.loop.players.items():
+            saved = state["loop"]["players"].get(player_name, {}).get("objective", {})
+            own = player.objective.state_dict()
+            different = sorted(
+                k for k in own.keys() | saved.keys() if _shape(own.get(k)) != _shape(saved.get(k))
+            )
+            if different:
+                key = different[0]
+                raise InputError(
+                    str(start),
+                    expected=f"a checkpoint of this recipe's networks, {key} {_shape(own.get(key))}",
+                    got=f"{_shape(saved.get(key))}, and {len(different)} entries that differ in all",
+                    fix="resume with the recipe and bindings that it was trained with, see config.gin in its run",
+                )
+        return state
+
+    def _train(self, folder: RunFolder, first: int, before: dict[str, float]) -> None:
+        self.loop.train()
+        if first >= self.steps:
+            print(f"already at step {first} of {self.steps}: nothing left to train")
+            return
+        loader = self.data.loader(self.seed)
+        progress = Progress(first, self.steps)
+        clock = _Clock(first)
+        step = first
+        try:
+            for step, batch in enumerate(loader.iterate(first, self.steps), start=first + 1):
+                losses = self.loop.step(batch, step - 1)
+                clock.count(batch)
+                last = step == self.steps
+                if step == first + 1 or step % self.log_every == 0 or last:
+                    scalars = self._log(folder, losses, step, clock)
+                    progress.show(step, scalars)
+                else:
+                    progress.tick(step)
+                if step % self.save_every == 0 and not last:
+                    self._save(folder, step, before)
+                if step % self.sample_every == 0 or last:
+                    self._sample(folder, step)
+        except KeyboardInterrupt:
+            path = self._save(folder, step, before)
+            print(f"\nstopped at step {step}; saved {path}", file=sys.stderr)
+            print(f"continue with the same command and --output {folder.path} --resume auto", file=sys.stderr)
+            raise
+        finally:
+            progress.close()
+        self._save(folder, step, before)
+
+    def _log(
+        self, folder: RunFolder, losses: dict[str, Tensor], step: int, clock: "_Clock"
+    ) -> dict[str, float]:
+        # One transfer for all of them: the only place where a step waits for the device.
+        values = torch.stack([loss.float().reshape(()) for loss in losses.values()]).tolist()
+        named = dict(zip(losses, values, strict=True))
+        bad = [name for name, value in named.items() if not math.isfinite(value)]
+        if bad:
+            raise InputError(
+                f"step {step}",
+                expected="finite losses",
+                got=f"{bad[0]} = {named[bad[0]]}",
+                fix="lower the learning rate, or use --precision fp32; the last checkpoint is intact",
+            )
+        scalars = {**named, **self.loop.learning_rates(), "images_per_second": clock.images_per_second()}
+        folder.append_metrics({"step": step, "time": round(clock.elapsed(), 3), **scalars})
+        self.trackers.log(step, scalars)
+        return scalars
+
+    def _save(self, folder: RunFolder, step: int, before: dict[str, float]) -> Path:
+        with self.system.generator.settled():
+            weights = {
+                key: value.detach().cpu().clone() for key, value in self.system.model.state_dict().items()
+            }
+        state = {"step": step, "before": before, "loop": self.loop.state_dict()}
+        return checkpoint.save(folder.checkpoints, step, state, weights, self.keep)
+
+    def _sample(self, folder: RunFolder, step: int) -> None:
+        from gancomponents.data import write_image
+
+        path = folder.samples / f"step_{step:06d}.png"
+        # Sampling draws nothing that training would miss.
+        with torch.random.fork_rng(devices=[]):
+            write_image(path, self.system.sample(self.data, self.runtime))
+        self.trackers.image(step, "samples", path)
+
+    def _finish(self, name: str, folder: RunFolder, before: dict[str, float]) -> None:
+        print("evaluating on held-out frames", flush=True)
+        table = {
+            "before": before,
+            "after": self.system.evaluate(self.data, self.runtime),
+            "baseline": self.system.evaluate_baseline(self.data, self.runtime),
+        }
+        events = self.system.show_events(self.data, self.runtime, folder.events)
+        folder.write(folder.operative_config, config.operative_text())
+        write_report(name, folder, table, events)
+
+
+class _Clock:
+    """Seconds and images since the run (re)started, samples and checkpoints included."""
+
+    def __init__(self, first: int):
+        self._start = self._mark = time.perf_counter()
+        self._images = 0
+
+    def count(self, batch: Batch) -> None:
+        self._images += sum(len(fields["x"]) for fields in batch.values())
+
+    def elapsed(self) -> float:
+        return time.perf_counter() - self._start
+
+    def images_per_second(self) -> float:
+        """The rate since the last call."""
+        now = time.perf_counter()
+        rate = self._images / max(now - self._mark, 1e-9)
+        self._mark, self._images = now, 0
+        return round(rate, 3)
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return "(absent)" if tensor is None else str(tuple(tensor.shape))

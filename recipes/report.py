@@ -1,0 +1,96 @@
+"""What a run leaves for a reader: curves.png, final.json and report.md."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from recipes.folder import RunFolder
+
+Table = Mapping[str, Mapping[str, float]]
+
+_LOWER_IS_BETTER = ("depth_abs_rel", "l1_in_mask", "lpips_in_mask")
+
+
+def write_report(name: str, folder: RunFolder, table: Table, events: Sequence[Path]) -> None:
+    """Write the curves, the final table and the report of a finished run, and print the table.
+
+    Args:
+        name: of the recipe.
+        folder: of the run.
+        table: ``before``, ``after`` and ``baseline``, each by metric.
+        events: pictures to show.
+    """
+    records = folder.read_metrics()
+    draw_curves(records, folder.curves)
+    folder.write(folder.final, json.dumps(table, indent=2) + "\n")
+    folder.write(folder.report, _markdown(name, folder, table, events, records))
+    print(format_table(table))
+    print(f"report: {folder.report}")
+
+
+def format_table(table: Table) -> str:
+    """The table as aligned Markdown, an arrow at each metric for the better direction.
+
+    >>> print(format_table({"before": {"s/mask_iou": 0.1}, "after": {"s/mask_iou": 0.9}, "baseline": {}}))
+    | metric       | before | after | baseline |
+    |:-------------|-------:|------:|---------:|
+    | s/mask_iou ↑ |  0.100 | 0.900 |        – |
+    """
+    metrics = list(table["after"])
+    rows = [["metric", *table]]
+    for metric in metrics:
+        arrow = "↓" if metric.endswith(_LOWER_IS_BETTER) else "↑"
+        cells = [f"{table[c][metric]:.3f}" if metric in table[c] else "–" for c in table]
+        rows.append([f"{metric} {arrow}", *cells])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
+        lines.append("| " + " | ".join(cells) + " |")
+    rule = [":" + "-" * (widths[0] + 1), *("-" * (w + 1) + ":" for w in widths[1:])]
+    return "\n".join([lines[0], "|" + "|".join(rule) + "|", *lines[1:]])
+
+
+def draw_curves(records: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Plot every loss term over the steps, a panel for each part."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    parts = ("masker", "painter", "critic")
+    figure = Figure(figsize=(15, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, part in zip(figure.subplots(1, len(parts)), parts, strict=True):
+        for name in sorted({key for record in records for key in record if key.startswith(part + "/")}):
+            points = [(record["step"], record[name]) for record in records if name in record]
+            axes.plot(*zip(*points, strict=True), label=name.removeprefix(part + "/"), linewidth=1.2)
+        axes.set(title=part, xlabel="step", ylabel="weighted loss")
+        axes.set_yscale("symlog", linthresh=1e-3)
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend(fontsize=7, ncols=2)
+    figure.savefig(path, dpi=100)
+
+
+def _markdown(
+    name: str, folder: RunFolder, table: Table, events: Sequence[Path], records: Sequence[Mapping[str, Any]]
+) -> str:
+    samples = sorted(folder.samples.glob("step_*.png"))
+    lines = [f"# {name}", ""]
+    if records:
+        last = records[-1]
+        lines += [f"{last['step']} steps, {last['time'] / 60:.1f} minutes since the last (re)start.", ""]
+    lines += ["## Held-out frames", "", format_table(table), ""]
+    lines += [
+        "Arrows point to the better side. *before* is the untrained network; *baseline* answers with the"
+    ]
+    lines += ["training set's averages, whatever the picture.", ""]
+    if samples:
+        lines += ["## Samples", "", f"![samples]({samples[-1].relative_to(folder.path)})", ""]
+    if events:
+        lines += ["## Events", ""]
+        for stem in sorted({path.stem.rsplit("_", 1)[0] for path in events}):
+            shown = [path for path in events if path.stem.rsplit("_", 1)[0] == stem]
+            lines += [" ".join(f"![{p.stem}]({p.relative_to(folder.path)})" for p in shown), ""]
+    lines += ["## Curves", "", f"![curves]({folder.curves.name})", ""]
+    return "\n".join(lines)

@@ -1,0 +1,151 @@
+"""Train a recipe: ``python -m recipes.run --gin recipes/climategan.gin``."""
+
+import argparse
+import datetime
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from gancomponents.errors import InputError
+from recipes import cli, config
+from recipes.folder import RunFolder, resolve_resume
+from recipes.recipe import Recipe
+
+__all__ = ["Recipe", "main"]
+
+_EXAMPLES = """examples:
+  python -m recipes.run --gin recipes/climategan.gin
+  python -m recipes.run --gin recipes/climategan.gin --output runs/flood --steps 300 --seed 1
+  python -m recipes.run --gin recipes/climategan.gin --output runs/flood --resume auto --steps 1200
+  python -m recipes.run --gin recipes/climategan.gin -p "climategan.MaskerLosses.weights = {'m/tv': 0.0}"
+  python -m recipes.run --gin recipes/climategan.gin --dry-run
+
+.gin files and -p are code as much as any Python file is: run only those that you trust."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Parse the command line, build the recipe, and train it."""
+    flags = _parser().parse_args(arguments)
+    settings = {
+        "steps": flags.steps,
+        "seed": flags.seed,
+        "device": flags.device,
+        "precision": flags.precision,
+    }
+    config.parse(flags.gin, [*flags.binding, *_as_bindings(settings)])
+    name = config.name_of(flags.gin)
+    start, output = resolve_resume(flags.resume, Path(flags.output) if flags.output else None)
+    folder = RunFolder(output or Path("runs") / f"{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
+    _claim(folder, flags.resume, start)
+    torch.manual_seed(config.bound("run.Recipe.seed", 0))
+    recipe = config.build(Recipe)
+    recipe.rehearse()
+    if flags.dry_run:
+        _describe(name, recipe)
+        return
+    where = f"from {start}" if start else "from the start"
+    print(
+        f"{name}: {recipe.steps} steps {where} on {recipe.runtime}; pictures in {folder.samples}", flush=True
+    )
+    recipe.run(name, folder, start)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.Parser(
+        "python -m recipes.run",
+        description="Train a recipe and leave a run folder with checkpoints, pictures and a report.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--gin", required=True, metavar="FILE", help="the recipe")
+    parser.add_argument("--output", metavar="DIR", help="run folder (default: runs/<recipe>-<time>)")
+    parser.add_argument(
+        "-p",
+        dest="binding",
+        action="append",
+        default=[],
+        metavar="BINDING",
+        help='override a binding, e.g. -p "run.Recipe.steps = 10"; may be repeated',
+    )
+    parser.add_argument(
+        "--resume",
+        metavar="auto|PATH",
+        help="continue a run: the newest checkpoint in --output, or that of PATH",
+    )
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--precision", help="auto, fp32 or bf16")
+    parser.add_argument("--steps", metavar="N", help="total number of steps; changes no schedule")
+    parser.add_argument("--seed", metavar="N", help="of weights, data order, augmentation and label noise")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the wiring and one step's cost; train nothing"
+    )
+    return parser
+
+
+def _as_bindings(settings: dict[str, str | None]) -> list[str]:
+    bindings = []
+    for name, value in settings.items():
+        if value is None:
+            continue
+        if name in ("steps", "seed"):
+            value = str(_whole_number(f"--{name}", value, minimum=1 if name == "steps" else 0))
+            bindings.append(f"run.Recipe.{name} = {value}")
+        else:
+            bindings.append(f"run.Recipe.{name} = {value!r}")
+    return bindings
+
+
+def _whole_number(flag: str, text: str, *, minimum: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = minimum - 1
+    if not minimum <= number < 2**63:
+        fix = f"pass {flag} {minimum} or more"
+        raise InputError(flag, expected=f"a whole number >= {minimum}", got=repr(text), fix=fix)
+    return number
+
+
+def _claim(folder: RunFolder, resume: str | None, start: Path | None) -> None:
+    continues = start is not None and start.parent.absolute() == folder.checkpoints.absolute()
+    if continues:
+        return
+    if resume == "auto":
+        folder.claim_leftovers()
+    else:
+        folder.claim()
+
+
+def _describe(name: str, recipe: Recipe) -> None:
+    """Print what would be trained and what a step costs; the weights in memory change, no file does."""
+    print(config.operative_text())
+    print(f"{name}: {recipe.steps} steps on {recipe.runtime}, seed {recipe.seed}")
+    total = 0
+    for part, module in recipe.system.parts().items():
+        count = sum(p.numel() for p in module.parameters())
+        total += count
+        print(f"  {part:22s}{count:12,} parameters")
+    print(f"  {'all':22s}{total:12,} parameters")
+    generator = torch.Generator().manual_seed(0)
+    batch = recipe.system.example_batch(recipe.data, generator)
+    shapes = {domain: tuple(fields["x"].shape) for domain, fields in batch.items()}
+    print("  batch: " + ", ".join(f"{domain} {shape}" for domain, shape in shapes.items()))
+    seconds = []
+    for step in range(3):
+        begin = time.perf_counter()
+        losses = recipe.loop.step(batch, step)
+        torch.stack([loss.float().reshape(()) for loss in losses.values()]).tolist()
+        seconds.append(time.perf_counter() - begin)
+    print("  losses: " + ", ".join(losses))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1024 if sys.platform != "darwin" else 1024**2
+    )
+    print(f"  one step: {min(seconds):.2f} s (the first {seconds[0]:.2f} s); peak memory {peak:.0f} MiB")
+
+
+if __name__ == "__main__":
+    cli.run(main)

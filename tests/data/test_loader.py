@@ -1,0 +1,221 @@
+import contextlib
+import json
+import re
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gancomponents.data import DomainDataset, DomainLoader, JointTransform, decode_labels, write_image
+from gancomponents.errors import InputError
+
+SIZE = 16
+
+
+def dataset(folder, domain, count, tasks="xm"):
+    """Frame i of a domain is of grey value i, so that batches tell what they are made of."""
+    rows = []
+    for number in range(count):
+        row = {task: f"{domain}_{number}_{task}.png" for task in tasks}
+        write_image(folder / row["x"], np.full((SIZE, SIZE, 3), number, np.uint8))
+        if "m" in tasks:
+            write_image(folder / row["m"], np.zeros((SIZE, SIZE), np.uint8))
+        if "s" in tasks:
+            write_image(folder / row["s"], decode_labels(np.zeros((SIZE, SIZE), int), "s"))
+        rows.append(row)
+    source = folder / f"train_{domain}.json"
+    source.write_text(json.dumps(rows))
+    return DomainDataset(source, domain, tasks=list(tasks), transform=JointTransform(SIZE))
+
+
+@pytest.fixture
+def datasets(tmp_path):
+    return {
+        "s": dataset(tmp_path, "s", 11, "xs"),
+        "r": dataset(tmp_path, "r", 7),
+        "rf": dataset(tmp_path, "rf", 4),
+    }
+
+
+def numbers(batch, domain):
+    return ((batch[domain]["x"][:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
+
+
+def equal(first, second):
+    assert list(first) == list(second)
+    for domain in first:
+        assert list(first[domain]) == list(second[domain])
+        for task, value in first[domain].items():
+            if task == "paths":
+                assert value == second[domain][task]
+            else:
+                assert torch.equal(value, second[domain][task])
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
+
+
+def test_batches(datasets):
+    loader = DomainLoader(datasets, 2)
+    batch = loader.batch(0)
+    assert list(batch) == ["s", "r", "rf"]
+    assert list(batch["s"]) == ["x", "s", "paths"]
+    assert list(batch["rf"]) == ["x", "m", "paths"]
+    assert batch["s"]["x"].shape == (2, 3, SIZE, SIZE)
+    assert batch["s"]["s"].shape == (2, 4, 4)
+    assert batch["r"]["m"].shape == (2, 1, SIZE, SIZE)
+    for domain in batch:
+        assert [int(path.split("_")[-2]) for path in batch[domain]["paths"]] == numbers(batch, domain)
+        assert all(batch[domain][task].is_contiguous() for task in batch[domain] if task != "paths")
+    assert list(DomainLoader(dict(reversed(datasets.items())), 2).batch(0)) == ["rf", "r", "s"]
+
+
+def test_each_domain_has_its_own_epochs(datasets):
+    loader = DomainLoader(datasets, {"s": 2, "r": 3, "rf": 2})
+    assert loader.steps_per_epoch == 2  # 5, 2 and 2 steps
+    for domain, steps, size, count in (("s", 5, 2, 11), ("r", 2, 3, 7), ("rf", 2, 2, 4)):
+        orders = []
+        for epoch in range(3):
+            seen = [n for step in range(steps) for n in numbers(loader.batch(epoch * steps + step), domain)]
+            assert len(seen) == len(set(seen)) == steps * size  # nothing twice in an epoch
+            assert set(seen) <= set(range(count))
+            orders.append(seen)
+        assert orders[0] != orders[1]
+        assert orders[1] != orders[2]
+    # The sample left out of an incomplete batch changes from epoch to epoch.
+    seen = {n for step in range(40) for n in numbers(loader.batch(step), "r")}
+    assert seen == set(range(7))
+
+
+def test_batch_is_a_function_of_the_step(datasets):
+    loader, other = DomainLoader(datasets, 2), DomainLoader(datasets, 2)
+    batches = [loader.batch(step) for step in range(12)]
+    for step in (11, 0, 7, 3, 11):
+        equal(other.batch(step), batches[step])
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    for loaded, expected in zip(loader.iterate(5, 12), batches[5:], strict=True):
+        equal(loaded, expected)
+    assert torch.equal(torch.get_rng_state(), state)
+    reseeded = DomainLoader(datasets, 2, seed=1)
+    assert any(numbers(reseeded.batch(step), "s") != numbers(batches[step], "s") for step in range(3))
+
+
+def test_an_order_does_not_depend_on_the_other_domains(datasets):
+    alone = DomainLoader({"r": datasets["r"]}, 2)
+    together = DomainLoader(datasets, 2)
+    for step in range(8):
+        assert numbers(alone.batch(step), "r") == numbers(together.batch(step), "r")
+
+
+@pytest.mark.parametrize("options", [{"prefetch": 0}, {"prefetch": 1}, {"prefetch": 5}, {"workers": 2}])
+def test_iterate_gives_the_same_in_every_way(datasets, options):
+    loader = DomainLoader(datasets, 2, **options)
+    state = torch.get_rng_state()
+    loaded = list(loader.iterate(2, 9))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert len(loaded) == 7
+    for step, batch in enumerate(loaded, 2):
+        equal(batch, DomainLoader(datasets, 2).batch(step))
+    assert list(loader.iterate(3, 3)) == []
+
+
+def test_prefetch_works_ahead_and_no_further(datasets):
+    loader = DomainLoader(datasets, 2, prefetch=2)
+    asked, original = [], loader.batch
+    loader.batch = lambda step: asked.append(step) or original(step)
+    batches = loader.iterate(0, 50)
+    assert asked == []
+    next(batches)
+    deadline = time.monotonic() + 10
+    while len(asked) < 3 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.05)
+    assert asked == [0, 1, 2]
+    batches.close()
+
+
+def test_closing_ends_the_thread(datasets):
+    loader = DomainLoader(datasets, 2)
+    batches = loader.iterate(0, 1000)
+    next(batches)
+    assert len(threads()) == 1
+    batches.close()
+    assert threads() == []
+    list(loader.iterate(0, 3))
+    assert threads() == []
+    iterator = loader.iterate(0, 1000)
+    next(iterator)
+    del iterator  # forgotten rather than closed
+    assert threads() == []
+    with contextlib.suppress(KeyboardInterrupt):
+        for _ in loader.iterate(0, 10):
+            raise KeyboardInterrupt
+    assert threads() == []
+
+
+@pytest.mark.parametrize("options", [{"prefetch": 0}, {"prefetch": 2}, {"workers": 1}])
+def test_a_bad_file_is_one_clear_error(datasets, options):
+    loader = DomainLoader(datasets, 2, **options)
+    bad = loader.batch(1)["r"]["paths"][0]
+    Path(bad).write_bytes(b"")
+    batches = loader.iterate(0, 50)
+    next(batches)
+    with pytest.raises(InputError, match=re.escape(f"{bad}: expected a whole")) as raised:
+        next(batches)
+    assert "Traceback" not in str(raised.value)
+    assert threads() == []
+
+
+@pytest.mark.parametrize("options", [{"prefetch": 2}, {"workers": 1}])
+def test_other_errors_pass_through(datasets, options):
+    loader = DomainLoader(datasets, 2, **options)
+    datasets["s"].transform = broken
+    with pytest.raises(ZeroDivisionError):
+        next(loader.iterate(0, 5))
+    assert threads() == []
+
+
+def broken(fields, generator):
+    raise ZeroDivisionError
+
+
+def test_worker_processes_end(datasets):
+    import multiprocessing
+
+    batches = DomainLoader(datasets, 2, workers=2).iterate(0, 100)
+    next(batches)
+    assert len(multiprocessing.active_children()) >= 2
+    batches.close()
+    deadline = time.monotonic() + 20
+    while multiprocessing.active_children() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert multiprocessing.active_children() == []
+
+
+def test_check_goes_through_all_domains(datasets, tmp_path):
+    loader = DomainLoader(datasets, 2)
+    loader.check()
+    write_image(tmp_path / "rf_3_m.png", np.zeros((SIZE, SIZE - 1), np.uint8))
+    with pytest.raises(InputError, match=r"rf_3_m.png"):
+        loader.check()
+    loader.check(limit=2)
+
+
+def test_bad_arguments(datasets):
+    with pytest.raises(ValueError, match="datasets must hold"):
+        DomainLoader({}, 2)
+    for batch_size in (0, {"s": 2}, {"s": 2, "r": 2, "rf": 0}, {"s": 2, "r": 2, "rf": 2, "kitti": 2}):
+        with pytest.raises(ValueError, match="batch_size must be >= 1"):
+            DomainLoader(datasets, batch_size)
+    for options in ({"seed": -1}, {"workers": -1}, {"prefetch": -1}, {"workers": 1, "prefetch": 0}):
+        with pytest.raises(ValueError, match="must be >= 0"):
+            DomainLoader(datasets, 2, **options)
+    with pytest.raises(InputError, match=r"train_rf.json: expected at least one batch of 5 rows, got 4"):
+        DomainLoader(datasets, 5)
+    with pytest.raises(ValueError, match="step must be >= 0"):
+        DomainLoader(datasets, 2).batch(-1)

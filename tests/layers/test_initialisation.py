@@ -1,0 +1,39 @@
+"""Weight initialisation."""
+
+import pytest
+import torch
+from torch import nn
+
+from gancomponents.layers import ConvBlock, initialise, raw_weight, spectral_norms
+
+
+@pytest.mark.parametrize("spectral", [False, True])
+@pytest.mark.parametrize(
+    ("scheme", "deviation"),
+    [
+        ("normal", 0.02),
+        ("xavier", 0.02 * (2 / (32 * 9 + 64 * 9)) ** 0.5),
+        ("xavier_uniform", (2 / (32 * 9 + 64 * 9)) ** 0.5),
+        ("kaiming", (2 / (32 * 9)) ** 0.5),
+        ("kaiming_fan_out", (2 / (64 * 9)) ** 0.5),
+        ("orthogonal", 0.02 / (32 * 9) ** 0.5),
+    ],
+)
+def test_schemes_reach_every_convolution(scheme: str, deviation: float, spectral: bool) -> None:
+    block = initialise(ConvBlock(32, 64, norm=nn.BatchNorm2d, bias=True, spectral=spectral), scheme)
+    weight = raw_weight(block.conv)
+    assert abs(weight.std().item() / deviation - 1) < 0.05
+    assert block.conv.bias.abs().max() == 0
+    scale = block.norm.weight
+    if scheme.startswith("kaiming"):
+        assert torch.equal(scale, torch.ones(64))
+    else:
+        assert 0 < (scale - 1).abs().max() < 0.1
+    for layer, _ in spectral_norms(block):
+        largest = torch.linalg.svdvals(layer.eval().weight.flatten(1))[0]
+        assert abs(largest.item() - 1) < 0.1  # the vectors suit the new weight
+
+
+def test_an_unknown_scheme_is_refused() -> None:
+    with pytest.raises(ValueError, match="scheme must be one of"):
+        initialise(nn.Linear(2, 2), "he")

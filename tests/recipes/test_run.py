@@ -1,0 +1,371 @@
+"""The command: a whole tiny run, exact resume, and every mistake told in one line with nothing written."""
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from gancomponents.errors import InputError
+from gancomponents.training import checkpoint
+from recipes import apply, cli, run
+from tests.recipes.tiny import flags, write_data
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of three steps, an odd number: the optimisers stand between the halves of a pair."""
+    output = tmp_path_factory.mktemp("runs") / "whole"
+    run.main(flags(data, output, steps=3))
+    return output
+
+
+def _metrics(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def _weights(folder: Path, step: int) -> dict[str, torch.Tensor]:
+    return load_file(folder / "checkpoints" / f"step_{step:08d}" / "training.safetensors")
+
+
+def test_the_run_folder_is_complete(finished: Path) -> None:
+    names = {path.name for path in finished.iterdir()}
+    assert names == {
+        "config.gin",
+        "operative_config.gin",
+        "metrics.jsonl",
+        "samples",
+        "curves.png",
+        "checkpoints",
+        "events",
+        "report.md",
+        "final.json",
+    }
+    for picture in [*finished.glob("samples/*.png"), finished / "curves.png", *finished.glob("events/*.png")]:
+        assert cv2.imread(str(picture)) is not None
+    assert (finished / "samples" / "step_000003.png").exists()
+    assert {p.name.split("_")[-1] for p in finished.glob("events/*.png")} == {
+        "input.png",
+        "flood.png",
+        "wildfire.png",
+        "smog.png",
+        "mask.png",
+    }
+    for link in ("samples/step_000003.png", "curves.png", "events/r_00_flood.png"):
+        assert f"({link})" in (finished / "report.md").read_text()
+
+
+def test_metrics_name_every_term_and_hold_the_last_step(finished: Path) -> None:
+    records = _metrics(finished)
+    assert [record["step"] for record in records] == [1, 3]
+    expected = {"step", "time", "images_per_second", "generator/lr", "critic/lr"}
+    expected |= {f"masker/{t}/s" for t in ("d/sigm", "s/cross_entropy", "m/bce", "m/tv")}
+    unsupervised = ("s/min_entropy", "s/advent", "m/tv", "m/ground_intersection", "m/min_entropy", "m/advent")
+    expected |= {f"masker/{t}/r" for t in unsupervised}
+    expected |= {f"painter/p/{t}/rf" for t in ("gan", "vgg", "feature_matching")}
+    expected |= {"critic/s/advent/s+r", "critic/m/advent/s+r", "critic/p/gan/rf"}
+    assert set(records[-1]) == expected
+
+
+def test_the_table_has_every_metric_in_every_column(finished: Path) -> None:
+    table = json.loads((finished / "final.json").read_text())
+    assert list(table) == ["before", "after", "baseline"]
+    masker = [f"{d}/{m}" for d in ("s", "r") for m in ("mask_iou", "seg_miou", "depth_abs_rel")]
+    for column in table.values():
+        assert list(column) == [*masker, "rf/l1_in_mask", "rf/ssim_in_mask"]
+        assert all(isinstance(value, float) for value in column.values())
+
+
+@pytest.mark.parametrize("stop", [1, 2])
+def test_stopping_and_resuming_gives_the_same_weights(
+    data: Path, finished: Path, tmp_path: Path, stop: int
+) -> None:
+    output = tmp_path / "run"
+    run.main(flags(data, output, steps=stop))
+    run.main([*flags(data, output, steps=3), "--resume", "auto"])
+    whole, resumed = _weights(finished, 3), _weights(output, 3)
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    assert [record["step"] for record in _metrics(output)] == sorted({1, stop, stop + 1, 3})
+    tables = [json.loads((folder / "final.json").read_text()) for folder in (finished, output)]
+    assert tables[0] == tables[1]
+
+
+def test_the_model_file_holds_settled_weights(data: Path, finished: Path, tmp_path: Path) -> None:
+    path = finished / "checkpoints" / "step_00000003"
+    model = checkpoint.load_model(path)
+    training = checkpoint.load(path)["loop"]["players"]["generator"]["objective"]
+    moving = [key for key in model if not torch.equal(model[key], training[f"model.{key}"])]
+    assert any("weight" in key for key in moving)
+    even = tmp_path / "even"
+    run.main(flags(data, even, steps=2))
+    settled = checkpoint.load_model(even / "checkpoints" / "step_00000002")
+    parameters = [key for key in moving if "running" not in key and "_u" not in key and "_v" not in key]
+    assert parameters
+    for key in parameters:
+        assert torch.equal(model[key], settled[key])
+
+
+def test_a_finished_run_says_so_when_resumed(data: Path, finished: Path, tmp_path: Path, capsys) -> None:
+    output = tmp_path / "copy"
+    shutil.copytree(finished, output)
+    before = _weights(output, 3)
+    run.main([*flags(data, output, steps=3), "--resume", "auto"])
+    assert "already at step 3" in capsys.readouterr().out
+    assert all(torch.equal(value, before[key]) for key, value in _weights(output, 3).items())
+
+
+def test_resume_by_path_into_a_new_folder(data: Path, finished: Path, tmp_path: Path) -> None:
+    run.main([*flags(data, tmp_path / "fork", steps=4), "--resume", str(finished)])
+    assert [record["step"] for record in _metrics(tmp_path / "fork")] == [4]
+    assert (tmp_path / "fork" / "config.gin").exists()
+
+
+def test_auto_resume_starts_afresh_over_a_killed_run(data: Path, finished: Path, tmp_path: Path) -> None:
+    output = tmp_path / "killed"
+    (output / "checkpoints" / ".step_00000002.99.partial").mkdir(parents=True)
+    (output / "metrics.jsonl").write_text('{"step": 1, "time"')
+    shutil.copy(finished / "config.gin", output)
+    run.main([*flags(data, output, steps=1), "--resume", "auto"])
+    assert [record["step"] for record in _metrics(output)] == [1]
+
+
+def test_other_seeds_give_other_weights(data: Path, finished: Path, tmp_path: Path) -> None:
+    run.main([*flags(data, tmp_path / "seed", steps=1), "--seed", "1"])
+    run.main(flags(data, tmp_path / "none", steps=1))
+    one, other = (_weights(tmp_path / name, 1) for name in ("seed", "none"))
+    assert any(not torch.equal(one[key], other[key]) for key in one)
+
+
+def test_dry_run_describes_and_writes_nothing(data: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run.main([*flags(data), "--dry-run"])
+    out = capsys.readouterr().out
+    for text in ("climategan.Masker.target_stride = 2", "parameters", "one step:", "MiB", "masker/m/bce/s"):
+        assert text in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wandb_records_offline_without_an_account(data: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    more = ("run.Recipe.tracker = [@trackers.WandB()]",)
+    output = tmp_path / "run"
+    run.main(flags(data, output, steps=1, more=more))
+    assert list(output.glob("wandb/offline-run-*/*.wandb"))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--steps", "0"], "--steps: expected a whole number >= 1"),
+        (["--steps", "-3"], "--steps"),
+        (["--steps", "many"], "--steps"),
+        (["--seed", "-1"], "--seed"),
+        (["--device", "tpu9"], "device: expected auto, cpu"),
+        (["--device", "cuda:7"], "device"),
+        (["--precision", "fp8"], "precision: expected auto, fp32, bf16"),
+        (["--precision", "fp16"], "not supported yet"),
+        (["--resume", "nowhere"], "--resume nowhere: expected an existing path"),
+        (["--stepz", "3"], "--stepz"),
+        (["-p", "run.Recipe.stepz = 3"], "write steps"),
+        (["-p", "run.Recipe.log_every = 0"], "log_every"),
+        (["-p", "climategan.MaskerLosses.weights = {'m/tvv': 1.0}"], "did you mean 'm/tv'"),
+        (["-p", "generators.SPADEPainter.width = 7"], "width"),
+        (["-p", "SIZE = 20"], "20"),
+        (["-p", "data.Folder.path = '/nowhere/at/all'"], "data.Folder.path: expected a folder"),
+        (["-p", "data.Data.train = {'s': 'nowhere.json'}"], "nowhere.json"),
+        (["-p", "data.Data.batch_size = 99"], "at least one batch of 99 rows"),
+        (["-p", "optim.ExtraAdam.lr = 1.0"], "nothing uses"),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_written(
+    data: Path, tmp_path: Path, more: list[str], message: str, capsys
+) -> None:
+    output = tmp_path / "run"
+    with pytest.raises(SystemExit) as left:
+        cli.run(run.main, [*flags(data, output), *more])
+    error = capsys.readouterr().err
+    assert left.value.code == 2
+    assert message in error
+    assert "Traceback" not in error
+    assert error.count("error:") == 1
+    assert not output.exists()
+
+
+def _break_list(folder: Path) -> None:
+    (folder / "train_s.json").write_text('[{"x": "train_s_0.png"')
+
+
+def _drop_file(folder: Path) -> None:
+    (folder / "train_r_1.png").unlink()
+
+
+def _truncate_image(folder: Path) -> None:
+    path = folder / "train_s_2.png"
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def _spoil_image(folder: Path) -> None:
+    (folder / "train_rf_0.png").write_bytes(b"this is no image")
+
+
+def _spoil_labels(folder: Path) -> None:
+    import numpy as np
+
+    np.save(folder / "train_s_0_s.npy", np.full((64, 64), 11, np.uint8))
+
+
+def _shrink_mask(folder: Path) -> None:
+    import numpy as np
+
+    cv2.imwrite(str(folder / "train_s_1_m.png"), np.zeros((32, 64), np.uint8))
+
+
+def _spoil_validation(folder: Path) -> None:
+    (folder / "val_r_0_m.png").write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "name"),
+    [
+        (_break_list, "train_s.json"),
+        (_drop_file, "train_r_1.png"),
+        (_truncate_image, "train_s_2.png"),
+        (_spoil_image, "train_rf_0.png"),
+        (_spoil_labels, "train_s_0_s.npy"),
+        (_shrink_mask, "train_s_1_m.png"),
+        (_spoil_validation, "val_r_0_m.png"),
+    ],
+)
+def test_bad_data_is_found_before_training(data: Path, tmp_path: Path, spoil, name: str, capsys) -> None:
+    broken, output = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(data, broken)
+    spoil(broken)
+    with pytest.raises(SystemExit) as left:
+        cli.run(run.main, flags(broken, output))
+    error = capsys.readouterr().err
+    assert left.value.code == 2
+    assert name in error
+    assert "Traceback" not in error
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume", "auto"]])
+def test_a_folder_with_other_files_is_left_alone(data: Path, tmp_path: Path, resume: list[str]) -> None:
+    output = tmp_path / "photos"
+    output.mkdir()
+    (output / "holiday.jpg").write_text("mine")
+    with pytest.raises(InputError, match="--output"):
+        run.main([*flags(data, output), *resume])
+    assert [path.name for path in output.iterdir()] == ["holiday.jpg"]
+
+
+def test_a_folder_with_a_run_needs_resume(data: Path, finished: Path) -> None:
+    with pytest.raises(InputError, match=r"one that holds a run.*--resume auto"):
+        run.main(flags(data, finished))
+
+
+def test_a_file_as_output(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="got a file"):
+        run.main(flags(data, tmp_path / "file"))
+
+
+def test_auto_resume_needs_an_output(data: Path) -> None:
+    with pytest.raises(InputError, match="--output"):
+        run.main([*flags(data), "--resume", "auto"])
+
+
+def test_resume_from_something_else(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="checkpoint"):
+        run.main([*flags(data, tmp_path / "run"), "--resume", str(tmp_path / "empty")])
+
+
+def test_fewer_steps_than_the_checkpoint(data: Path, finished: Path) -> None:
+    with pytest.raises(InputError, match="at most 2 steps"):
+        run.main([*flags(data, finished, steps=2), "--resume", "auto"])
+
+
+def test_a_checkpoint_of_another_architecture(data: Path, finished: Path, tmp_path: Path) -> None:
+    output = tmp_path / "copy"
+    shutil.copytree(finished, output)
+    more = ("generators.SPADEPainter.width = 16",)
+    with pytest.raises(InputError, match="a checkpoint of this recipe's networks"):
+        run.main([*flags(data, output, steps=4, more=more), "--resume", "auto"])
+    assert (output / "metrics.jsonl").read_text() == (finished / "metrics.jsonl").read_text()
+
+
+def test_apply_floods_any_photo(finished: Path, tmp_path: Path, capsys) -> None:
+    import numpy as np
+
+    photos, output = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    rng = np.random.default_rng(0)
+    sizes = {"wide.png": (70, 150), "tall.jpg": (203, 97), "small.webp": (40, 40)}
+    for name, (height, width) in sizes.items():
+        cv2.imwrite(str(photos / name), rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+    apply.main(["--run", str(finished), "--images", str(photos), "--output", str(output), "--device", "cpu"])
+    for name, size in sizes.items():
+        for event in ("flood", "wildfire", "smog", "mask"):
+            picture = cv2.imread(str(output / f"{Path(name).stem}_{event}.png"))
+            assert picture.shape == (*size, 3)
+    mask, flood, photo = (
+        cv2.imread(str(path))
+        for path in (output / "wide_mask.png", output / "wide_flood.png", photos / "wide.png")
+    )
+    dry = mask.max(axis=2) == 0
+    assert abs(flood[dry].astype(int) - photo[dry]).max(initial=0) <= 1
+
+
+@pytest.mark.parametrize(
+    "case", ["no run", "no images", "empty folder", "not an image", "taken", "no checkpoint"]
+)
+def test_mistakes_of_apply(finished: Path, tmp_path: Path, case: str, capsys) -> None:
+    import numpy as np
+
+    run_folder, images, output = finished, tmp_path / "photo.png", tmp_path / "out"
+    cv2.imwrite(str(images), np.zeros((64, 64, 3), np.uint8))
+    if case == "no run":
+        run_folder = tmp_path
+    elif case == "no images":
+        images = tmp_path / "nowhere"
+    elif case == "empty folder":
+        images = tmp_path / "empty"
+        images.mkdir()
+    elif case == "not an image":
+        images.write_text("hello")
+    elif case == "taken":
+        output.mkdir()
+        (output / "photo_flood.png").write_text("mine")
+    elif case == "no checkpoint":
+        run_folder = tmp_path / "young"
+        run_folder.mkdir()
+        shutil.copy(finished / "config.gin", run_folder)
+    arguments = [
+        "--run",
+        str(run_folder),
+        "--images",
+        str(images),
+        "--output",
+        str(output),
+        "--device",
+        "cpu",
+    ]
+    with pytest.raises(SystemExit) as left:
+        cli.run(apply.main, arguments)
+    error = capsys.readouterr().err
+    assert left.value.code == 2
+    assert error.count("error:") == 1
+    assert "Traceback" not in error
+    assert case == "taken" or not output.exists()

@@ -1,0 +1,131 @@
+"""The adversarial loop on a game small enough to check by hand."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from gancomponents.optim import ExtraAdam, StepDecay
+from gancomponents.training import AdversarialLoop, Player, Runtime
+
+
+class _Forger(nn.Module):
+    def __init__(self, critic: nn.Module) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 2)
+        self._borrowed = (critic,)
+
+    def forward(self, batch, shared):
+        assert not any(p.requires_grad for p in self._borrowed[0].parameters())
+        fake = self.net(batch["s"]["x"])
+        noise = torch.rand(())  # label noise, which resuming must reproduce
+        return {"gan": -self._borrowed[0](fake).mean() * (1 + noise)}, {"fake": fake.detach()}
+
+
+class _Judge(nn.Module):
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, batch, shared):
+        assert not shared["fake"].requires_grad
+        return {"real": -self.net(batch["s"]["x"]).mean(), "fake": self.net(shared["fake"]).mean()}, {}
+
+
+def _loop(optimiser=None) -> AdversarialLoop:
+    torch.manual_seed(1)
+    critic = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1))
+    make = optimiser or (lambda p: ExtraAdam(p, lr=1e-2))
+    generator = Player(_Forger(critic), make, StepDecay(every=3))
+    return AdversarialLoop(generator, Player(_Judge(critic), make), Runtime("cpu", "fp32"))
+
+
+def _batch(step: int):
+    generator = torch.Generator().manual_seed(step)
+    return {"s": {"x": torch.rand(4, 2, generator=generator), "paths": ["a"] * 4}}
+
+
+def _weights(loop: AdversarialLoop) -> list[torch.Tensor]:
+    return [p.detach().clone() for player in loop.players.values() for p in player.parameters]
+
+
+def test_both_sides_move_and_losses_are_detached() -> None:
+    loop = _loop()
+    before = [
+        p.detach().clone() for player in loop.players.values() for p in player.parameters if p.dim() > 1
+    ]
+    losses = loop.step(_batch(0), 0)
+    after = [p for player in loop.players.values() for p in player.parameters if p.dim() > 1]
+    assert set(losses) == {"gan", "real", "fake"}
+    assert not any(loss.requires_grad for loss in losses.values())
+    assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_a_step_equals_plain_torch_written_out() -> None:
+    def sgd(parameters):
+        return torch.optim.SGD(parameters, lr=0.1)
+
+    loop = _loop(sgd)
+    forger, critic = copy.deepcopy(loop.generator.objective.net), copy.deepcopy(loop.critic.objective.net)
+    loop.step(_batch(0), 0)
+
+    torch.manual_seed(1)
+    _loop(sgd)  # draws what building the first one drew, so that the noise is the same
+    x = _batch(0)["s"]["x"]
+    fake = forger(x)
+    gradients = torch.autograd.grad(-critic(fake).mean() * (1 + torch.rand(())), list(forger.parameters()))
+    loss = critic(fake.detach()).mean() - critic(x).mean()
+    judged = torch.autograd.grad(loss, list(critic.parameters()))
+    for p, g in zip([*forger.parameters(), *critic.parameters()], [*gradients, *judged], strict=True):
+        p.data -= 0.1 * g
+    for a, b in zip(_weights(loop), [*forger.parameters(), *critic.parameters()], strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 4])
+def test_resuming_is_bit_exact_also_between_the_halves_of_a_pair(stop: int) -> None:
+    whole = _loop()
+    torch.manual_seed(7)
+    for step in range(6):
+        whole.step(_batch(step), step)
+
+    first = _loop()
+    torch.manual_seed(7)
+    for step in range(stop):
+        first.step(_batch(step), step)
+    state = copy.deepcopy(first.state_dict())
+    second = _loop()
+    torch.manual_seed(99)
+    second.load_state_dict(state)
+    for step in range(stop, 6):
+        second.step(_batch(step), step)
+    assert all(torch.equal(a, b) for a, b in zip(_weights(whole), _weights(second), strict=True))
+
+
+def test_schedules_are_functions_of_the_step() -> None:
+    loop = _loop()
+    loop.step(_batch(0), 5)
+    assert loop.learning_rates() == {"generator/lr": 0.005, "critic/lr": 0.01}
+
+
+def test_settled_weights_are_not_look_ahead_ones() -> None:
+    loop = _loop()
+    before = _weights(loop)
+    loop.step(_batch(0), 0)  # half a pair: an extrapolation
+    looked_ahead = _weights(loop)
+    with loop.generator.settled(), loop.critic.settled():
+        assert all(torch.equal(a, b) for a, b in zip(before, _weights(loop), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(looked_ahead, _weights(loop), strict=True))
+
+
+def test_a_recipe_without_a_critic_trains() -> None:
+    class Regression(nn.Linear):
+        def forward(self, batch, shared):
+            return {"mse": super().forward(batch["s"]["x"]).square().mean()}, {}
+
+    loop = AdversarialLoop(
+        Player(Regression(2, 1), lambda p: torch.optim.SGD(p, lr=0.1)), None, Runtime("cpu", "fp32")
+    )
+    losses = [float(loop.step(_batch(0), step)["mse"]) for step in range(5)]
+    assert losses == sorted(losses, reverse=True)

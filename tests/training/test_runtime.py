@@ -1,0 +1,55 @@
+"""The runtime: devices and precisions, known and unknown."""
+
+import pytest
+import torch
+from torch import nn
+
+from gancomponents.errors import InputError
+from gancomponents.training import Runtime
+
+
+@pytest.mark.parametrize("name", ["", "tpu", "xla", "mps", "cuda:99", "cpu:3", "gpu", "cuda:-1"])
+def test_unknown_devices_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match="device"):
+        Runtime(name, "fp32")
+
+
+@pytest.mark.parametrize("name", ["", "fp16", "fp8", "float32", "BF16"])
+def test_unknown_precisions_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match="precision"):
+        Runtime("cpu", name)
+
+
+def test_auto_resolves_to_something_concrete() -> None:
+    runtime = Runtime()
+    assert runtime.device.type in ("cpu", "cuda")
+    assert runtime.precision in ("fp32", "bf16")
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_autocast_follows_the_precision(precision: str, dtype: torch.dtype) -> None:
+    runtime = Runtime("cpu", precision)
+    conv = runtime.place(nn.Conv2d(3, 4, 3))
+    with runtime.autocast():
+        assert conv(torch.rand(1, 3, 8, 8)).dtype == dtype
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_memory_format(channels_last: bool) -> None:
+    runtime = Runtime("cpu", "fp32", channels_last=channels_last)
+    conv = nn.Conv2d(3, 4, 3)
+    weight = conv.weight
+    runtime.place(conv)
+    moved = runtime.to_device({"s": {"x": torch.rand(2, 3, 8, 8), "s": torch.zeros(2, 4, 4), "paths": ["a"]}})
+    assert conv.weight is weight
+    assert conv.weight.is_contiguous(memory_format=torch.channels_last) == channels_last
+    assert moved["s"]["x"].is_contiguous(memory_format=torch.channels_last) == channels_last
+    assert moved["s"]["paths"] == ["a"]
+
+
+def test_rng_state_round_trips() -> None:
+    runtime = Runtime("cpu", "fp32")
+    state = runtime.rng_state()
+    first = torch.rand(3)
+    runtime.restore_rng(state)
+    assert torch.equal(first, torch.rand(3))
