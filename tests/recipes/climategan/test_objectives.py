@@ -1,0 +1,198 @@
+"""The objectives: every term under its name with its weight, gradients only where they belong."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gancomponents.decoders import DADADepthDecoder, DeepLabV3PlusDecoder, MaskDecoder
+from gancomponents.discriminators import EntropyDiscriminator, MultiScalePatchDiscriminator
+from gancomponents.encoders import DeepLabV3ResNet
+from gancomponents.generators import SPADEPainter
+from gancomponents.losses import VGGLoss
+from recipes.climategan import (
+    ClimateGAN,
+    CriticObjective,
+    Critics,
+    GeneratorObjective,
+    Masker,
+    MaskerLosses,
+    PainterLosses,
+)
+from recipes.climategan.objectives import CRITIC_WEIGHTS, MASKER_WEIGHTS, PAINTER_WEIGHTS
+
+SIDE = 64
+
+
+def _masker(**options: bool) -> Masker:
+    return Masker(
+        DeepLabV3ResNet(width=4, blocks=(1, 1, 1, 1), multi_grid=(1,)),
+        depth=lambda c: DADADepthDecoder(c, hidden_channels=8, bottleneck_channels=8, head_channels=4),
+        segmentation=lambda c: DeepLabV3PlusDecoder(c, aspp_channels=8, low_channels=4, channels=8),
+        mask=lambda c: MaskDecoder(c, proj_channels=8, residual_blocks=1),
+        target_stride=2,
+        **options,
+    )
+
+
+@pytest.fixture
+def model() -> ClimateGAN:
+    return ClimateGAN(_masker(), SPADEPainter(8, upsamplings=3, hidden_channels=4))
+
+
+@pytest.fixture
+def critics() -> Critics:
+    return Critics(
+        segmentation=EntropyDiscriminator(11, width=4),
+        mask=EntropyDiscriminator(2, width=4),
+        painter=MultiScalePatchDiscriminator(4, scales=2, width=4, layers=2),
+    )
+
+
+def _painter(**weights: float) -> PainterLosses:
+    return PainterLosses(weights=weights, perceptual=VGGLoss(width=4))
+
+
+def _batch() -> dict[str, dict[str, Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    x = {d: torch.rand(2, 3, SIDE, SIDE, generator=generator) * 2 - 1 for d in ("s", "r", "rf")}
+    m = (torch.rand(2, 1, SIDE, SIDE, generator=generator) > 0.5).float()
+    s = torch.randint(0, 11, (2, SIDE // 2, SIDE // 2), generator=generator)
+    d = torch.rand(2, 1, SIDE // 2, SIDE // 2, generator=generator)
+    return {"s": {"x": x["s"], "s": s, "d": d, "m": m}, "r": {"x": x["r"], "m": m}, "rf": {"x": x["rf"], "m": m}}
+
+
+def test_the_published_weights() -> None:
+    assert MASKER_WEIGHTS == {
+        "d/sigm": 1,
+        "s/cross_entropy": 1,
+        "s/min_entropy": 0.001,
+        "s/advent": 0.001,
+        "m/bce": 1,
+        "m/tv": 1,
+        "m/ground_intersection": 0.05,
+        "m/min_entropy": 0.5,
+        "m/advent": 1,
+    }
+    assert PAINTER_WEIGHTS == {"p/gan": 1, "p/vgg": 10, "p/feature_matching": 10}
+    assert CRITIC_WEIGHTS == {"s/advent": 1, "m/advent": 1, "p/gan": 1}
+
+
+def test_a_weight_scales_its_term_and_nothing_else(model: ClimateGAN, critics: Critics) -> None:
+    batch = _batch()
+    plain = GeneratorObjective(model, critics, painter=_painter()).eval()
+    double = GeneratorObjective(
+        model, critics, masker=MaskerLosses(weights={"m/bce": 2.0}), painter=_painter(**{"p/vgg": 5.0})
+    ).eval()
+    critics.eval()
+    before, after = plain(batch, {})[0], double(batch, {})[0]
+    assert before.keys() == after.keys()
+    for name in before:
+        factor = {"masker/m/bce/s": 2.0, "painter/p/vgg/rf": 0.5}.get(name, 1.0)
+        torch.testing.assert_close(after[name], before[name] * factor)
+
+
+def test_terms_equal_their_formulas(model: ClimateGAN, critics: Critics) -> None:
+    batch = _batch()
+    objective = GeneratorObjective(model, critics, painter=_painter()).eval()
+    critics.eval()
+    losses, _ = objective(batch, {})
+    seen = model(batch["s"]["x"])
+    torch.testing.assert_close(
+        losses["masker/m/bce/s"], F.binary_cross_entropy(seen.mask.sigmoid(), batch["s"]["m"])
+    )
+    torch.testing.assert_close(losses["masker/s/cross_entropy/s"], F.cross_entropy(seen.segmentation, batch["s"]["s"]))
+    seen = model(batch["r"]["x"])
+    p = seen.segmentation.softmax(1)
+    entropy = -(p * p.clamp(min=1e-30).log2()).sum() / torch.tensor(11.0).log2()
+    torch.testing.assert_close(losses["masker/s/min_entropy/r"], 0.001 * entropy / p[:, 0].numel())
+    # AdvEnt: r should look like the source, label 0, with entropy weighted by depth (DADA).
+    weighted = -p * p.clamp(min=1e-30).log2() / torch.tensor(11.0).log2() * seen.depth
+    scores = critics.segmentation(weighted)
+    expected = F.binary_cross_entropy_with_logits(scores, torch.zeros_like(scores))
+    torch.testing.assert_close(losses["masker/s/advent/r"], 0.001 * expected)
+
+
+@pytest.mark.parametrize("name", sorted(MASKER_WEIGHTS))
+def test_a_term_of_weight_zero_is_not_computed(model: ClimateGAN, critics: Critics, name: str) -> None:
+    objective = GeneratorObjective(
+        model, critics, masker=MaskerLosses(weights={name: 0.0}), painter=_painter()
+    )
+    losses, _ = objective(_batch(), {})
+    assert not [key for key in losses if key.startswith(f"masker/{name}/")]
+
+
+def test_the_painter_without_perceptual_loss_needs_no_vgg() -> None:
+    assert PainterLosses(weights={"p/vgg": 0.0}).perceptual is None
+
+
+def test_unknown_and_negative_weights() -> None:
+    with pytest.raises(ValueError, match="did you mean 'm/tv'"):
+        MaskerLosses(weights={"m/tvv": 1.0})
+    with pytest.raises(ValueError, match=">= 0"):
+        MaskerLosses(weights={"m/tv": -1.0})
+
+
+def test_every_trained_parameter_gets_a_finite_gradient(model: ClimateGAN, critics: Critics) -> None:
+    objective = GeneratorObjective(model, critics, painter=_painter())
+    critics.requires_grad_(False)
+    losses, outputs = objective(_batch(), {})
+    sum(losses.values()).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+    critics.requires_grad_(True)
+    found, _ = CriticObjective(critics)(_batch(), outputs)
+    sum(found.values()).backward()
+    for name, parameter in critics.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+
+
+def test_the_objective_owns_the_model_and_only_borrows_the_critics(model: ClimateGAN, critics: Critics) -> None:
+    objective = GeneratorObjective(model, critics, painter=_painter())
+    assert set(map(id, objective.parameters())) == set(map(id, model.parameters()))
+
+
+def test_what_is_shared_carries_no_graph(model: ClimateGAN, critics: Critics) -> None:
+    _, outputs = GeneratorObjective(model, critics, painter=_painter())(_batch(), {})
+    shared = [outputs["rf"], *(outputs[d][t] for d in ("s", "r") for t in ("s", "m"))]
+    assert not any(tensor.requires_grad for tensor in shared)
+
+
+def test_domains_may_be_missing(model: ClimateGAN, critics: Critics) -> None:
+    objective = GeneratorObjective(model, critics, painter=_painter())
+    for domain in ("s", "r", "rf"):
+        losses, outputs = objective({domain: _batch()[domain]}, {})
+        assert losses
+        assert {name.rsplit("/", 1)[1] for name in losses} == {domain}
+        found, _ = CriticObjective(critics)({domain: _batch()[domain]}, outputs)
+        assert set(found) == ({"critic/p/gan/rf"} if domain == "rf" else set())
+
+
+def test_the_painter_leaves_the_dry_street_alone(model: ClimateGAN) -> None:
+    x, m = _batch()["rf"]["x"], _batch()["rf"]["m"]
+    painted = model.paint(x, m)
+    assert torch.equal(painted * (1 - m), x * (1 - m))
+    raw = ClimateGAN(model.masker, model.painter, paste_original=False).eval().paint(x, m)
+    assert not torch.equal(raw * (1 - m), x * (1 - m))
+
+
+@pytest.mark.parametrize("size", [(64, 64), (64, 96), (72, 56)])
+@pytest.mark.parametrize("options", [{}, {"fuse_mask": True}, {"fuse_segmentation": False}])
+def test_predictions_have_their_sizes(size: tuple[int, int], options: dict[str, bool]) -> None:
+    seen = _masker(**options).eval()(torch.rand(1, 3, *size))
+    half = tuple(-(-side // 2) for side in size)
+    assert seen.depth.shape == (1, 1, *half)
+    assert seen.segmentation.shape == (1, 11, *half)
+    assert seen.mask.shape == (1, 1, *size)
+
+
+def test_fusing_the_mask_weighs_its_entropy_by_depth(critics: Critics) -> None:
+    batch = {"r": _batch()["r"]}
+    model = ClimateGAN(_masker(fuse_mask=True), SPADEPainter(8, upsamplings=3, hidden_channels=4)).eval()
+    plain = GeneratorObjective(model, critics, painter=_painter()).eval()(batch, {})[1]["r"]["m"]
+    seen = model(batch["r"]["x"])
+    p = torch.cat([seen.mask.sigmoid(), 1 - seen.mask.sigmoid()], 1)
+    depth = F.interpolate(seen.depth, p.shape[-2:], mode="nearest")
+    torch.testing.assert_close(plain, (-p * p.clamp(min=1e-30).log2() * depth).detach())
