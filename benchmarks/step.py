@@ -98,7 +98,9 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), sys.platform)
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), sys.platform
+    )
 
 
 if __name__ == "__main__":

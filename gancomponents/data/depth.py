@@ -104,7 +104,7 @@ def decode_kitti_depth(centimetres: npt.NDArray[np.uint16]) -> Floats:
 def inverse_depth(metres: npt.NDArray[np.floating], *, nearest: float = 0.1) -> Floats:
     """1 / depth, with depth held at ``nearest`` or more so that a zero depth is not infinite.
 
-    Upstream divides by zero there (its quirk Q45). 0.1 m is closer than any camera sees and bounds the
+    Upstream divides by zero there. 0.1 m is closer than any camera sees and bounds the
     result by 10 per metre; ``nearest=SIMULATOR_RESOLUTION`` changes zeros alone.
 
     Args:

@@ -27,7 +27,7 @@ class DADADepthDecoder(nn.Module):
         fusion: make the fusion map.
         upsample: double, and reduce by the head; off, depth is the mean over the bottleneck channels.
         resize: how to reach ``size``: "bilinear", "bicubic", or "upstream": bicubic to 384x384, then nearest
-            (its quirk Q9, for parity with public checkpoints).
+            (for parity with public checkpoints).
 
     Shape: features [..., (B, in_channels[-1], h, w)] to depth (B, 1, \\*size), or (B, 1, 2h, 2w) without
     ``size`` ((B, 1, h, w) without ``upsample``), raw, in whatever unit the loss compares (inverse depth in

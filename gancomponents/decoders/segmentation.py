@@ -20,8 +20,8 @@ class ASPP(nn.Module):
         in_channels: channels of the coarse features.
         channels: width of each branch and of the output.
         rates: dilations of the 3x3 branches; a 1x1 branch is always there.
-        upstream_layout: biases, no ReLU, and a 1x1 reduction padded by one pixel, which enlarges the map (its
-            quirk Q8, for parity with public checkpoints).
+        upstream_layout: biases, no ReLU, and a 1x1 reduction padded by one pixel, which enlarges the map (for
+            parity with public checkpoints).
 
     Shape: (B, in_channels, h, w) to (B, channels, h, w), or (B, channels, h + 2, w + 2) in the upstream
     layout.
@@ -63,7 +63,7 @@ class DeepLabV3PlusDecoder(nn.Module):
     a 1x1 convolution reduces; both are concatenated and refined by two 3x3 convolutions. Deviation: see
     :class:`ASPP`; plain instead of separable convolutions.
 
-    Upstream exchanges the two roles (its quirk Q8b): the ASPP output, two pixels larger than the coarse
+    Upstream exchanges the two roles: the ASPP output, two pixels larger than the coarse
     features, is reduced, and the low-level features are shrunk to it. ``upstream_layout=True`` reproduces
     that, with biases, without ReLU, and with aligned corners, for parity with public checkpoints.
 

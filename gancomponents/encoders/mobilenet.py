@@ -64,7 +64,7 @@ class MobileNetV2(nn.Module):
         in_channels: channels of the image.
         width_multiplier: factor of every width, rounded to a multiple of eight.
         dilate_repeats: dilate the whole last block. Off, only the first unit of each of its two groups
-            dilates, as upstream does (its quirk Q10) and public checkpoints were trained.
+            dilates, as upstream does and public checkpoints were trained.
 
     Shape: (B, in_channels, H, W) to [(B, 24, ceil(H / 4), ceil(W / 4)), (B, 320, ceil(H / 8), ceil(W / 8))]
     at full width; images in [-1, 1].

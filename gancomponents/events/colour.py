@@ -8,7 +8,7 @@ def min_max(x: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
     """Each image stretched linearly so that its values span [low, high].
 
     Args:
-        x: any values; a constant image becomes ``low`` (upstream: NaN, Q59).
+        x: any values; a constant image becomes ``low`` (upstream: NaN).
         low, high: the new extremes.
 
     Shape:
@@ -29,7 +29,7 @@ def unit_range(x: Tensor, *, stretch: bool = False) -> Tensor:
 
     Args:
         x: image in [-1, 1].
-        stretch: stretch each image to fill [0, 1], as upstream does everywhere (quirk Q44).
+        stretch: stretch each image to fill [0, 1], as upstream does everywhere.
 
     Shape:
         x: (B, 3, H, W); returns the same.

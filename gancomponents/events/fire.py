@@ -46,7 +46,7 @@ def wildfire(
         transparency: opacity of the glow's centre, 0 to 255.
         final_brightness: factor on everything, after the glow.
         crop_bottom: there is no sky in the lowest third.
-        stretch: stretch the image to its full range first, as upstream (quirk Q44).
+        stretch: stretch the image to its full range first, as upstream.
         integer_levels: round down to whole levels after each step, as upstream; no gradient then.
 
     Shape:

@@ -32,7 +32,7 @@ def smog(
         visual_range: divides ``beta``.
         yellow: colour of the veil, 0 to 255.
         alpha: opacity of the veil, 0 to 255.
-        stretch: stretch the image to its full range first, as upstream (quirk Q44).
+        stretch: stretch the image to its full range first, as upstream.
 
     Shape:
         x: (B, 3, H, W); depth: (B, 1, h, w), any size; returns (B, 3, H, W) in [-1, 1].

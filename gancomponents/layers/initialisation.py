@@ -23,18 +23,22 @@ SCHEMES: dict[str, Callable[[Tensor, float], object]] = {
 
 
 @torch.no_grad()
-def initialise(module: nn.Module, scheme: str = "xavier", gain: float = 0.02) -> nn.Module:
+def initialise(
+    module: nn.Module, scheme: str = "xavier", gain: float = 0.02, *, spectral: bool = True
+) -> nn.Module:
     """Draw the weights of every convolution, linear layer and batch norm anew; returns the module.
 
     Glorot and Bengio 2010 ("xavier"), He et al. 2015 ("kaiming"), Saxe et al. 2014 ("orthogonal"). Biases
     become 0; batch-norm scales N(1, gain), except with a "kaiming" scheme, which has no gain: exactly 1.
-    Upstream skips spectrally normalised layers (its quirk Q3); here they are reached through the
-    parametrisation and their singular vectors restarted.
+    Spectrally normalised layers are reached through the parametrisation and their singular vectors restarted;
+    upstream passes over them without meaning to.
 
     Args:
         module: any network.
         scheme: "normal", "xavier", "xavier_uniform", "kaiming", "kaiming_fan_out" or "orthogonal".
         gain: standard deviation of "normal", factor of "xavier" and "orthogonal".
+        spectral: False leaves spectrally normalised layers as they are. Their scale has no effect on the output,
+            yet the smaller it is, the more an optimiser's step turns them.
 
     Raises:
         ValueError: an unknown scheme.
@@ -49,6 +53,8 @@ def initialise(module: nn.Module, scheme: str = "xavier", gain: float = 0.02) ->
     for layer in module.modules():
         if isinstance(layer, (nn.modules.conv._ConvNd, nn.Linear)):
             norm = normalised.get(layer)
+            if norm is not None and not spectral:
+                continue
             weight = raw_weight(layer)
             SCHEMES[scheme](weight, gain)
             if norm is not None:

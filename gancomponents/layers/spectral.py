@@ -157,7 +157,7 @@ def raw_weight(layer: nn.Module) -> Tensor:
 def update_spectral_norms_in_eval(module: nn.Module, enabled: bool = True) -> nn.Module:
     """Switch the power iteration in evaluation mode on or off for a whole network; returns it.
 
-    Off by default and right; upstream iterates on every call (its quirk Q1), so reproducing its evaluation
+    Off by default and right; upstream iterates on every call, so reproducing its evaluation
     outputs to the last digit needs this.
 
     Args:

@@ -31,7 +31,7 @@ def bce_loss(
         is_real: the label before noise.
         label_smoothing: the largest distance of a target from its label.
         flip_probability: chance that this call swaps real and fake, one decision for all scales.
-        alternating_flips: Upstream quirk Q21: a flipped call swaps the labels of scales 0, 2, 4, ... only.
+        alternating_flips: as upstream: a flipped call swaps the labels of scales 0, 2, 4, ... only.
 
     Shape:
         scores: any, or lists of features, scores last; returns a scalar.
@@ -91,7 +91,7 @@ class BCEGANLoss(nn.Module):
 
     Goodfellow et al. 2014, Eq. (1); one-sided smoothing and flips of the labels as in Salimans et al. 2016,
     section 3.4. Noise touches only the real targets of the discriminator and only in training mode; it is
-    drawn on the device, one flip decision per call. Upstream (Q21) has noise everywhere and flips every
+    drawn on the device, one flip decision per call. Upstream has noise everywhere and flips every
     second scale: ``noisy_generator=True, noisy_fake=True, alternating_flips=True``.
 
     Args:

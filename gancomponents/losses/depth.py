@@ -54,7 +54,7 @@ def sigm_loss(
         target: inverse depth, any scale and shift.
         gradient_weight: weight of the gradient term.
         scales: number of resolutions of the gradient term.
-        batch_coupled: Upstream quirk Q24: one median and scale for the whole batch, the data term summed over
+        batch_coupled: as upstream: one median and scale for the whole batch, the data term summed over
             it and the gradient term summed and multiplied by B. Equal to the default for a batch of one.
 
     Shape:
@@ -100,7 +100,7 @@ class SIGMLoss(nn.Module):
     Args:
         gradient_weight: weight of the gradient term.
         scales: number of resolutions of the gradient term.
-        batch_coupled: Upstream quirk Q24: statistics and sums over the whole batch.
+        batch_coupled: as upstream: statistics and sums over the whole batch.
 
     Shape:
         pred, target: the same (B, 1, H, W), H and W at least 3 * 2**(scales - 1); returns a scalar.

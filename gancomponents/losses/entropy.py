@@ -163,7 +163,7 @@ class AdvEntLoss(nn.Module):
     """The adversarial game on entropy maps: target predictions shall look as confident as source ones.
 
     Vu et al. 2019, Eqs. (6) and (7); source label 0, target label 1. Both players use the same kind. Upstream
-    (Q19) always trains the discriminator with cross-entropy: ``AdvEntLoss("linear",
+    always trains the discriminator with cross-entropy: ``AdvEntLoss("linear",
     discriminator_kind="bce")``.
 
     Args:

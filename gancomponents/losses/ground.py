@@ -15,7 +15,7 @@ def ground_intersection(pred: Tensor, target: Tensor, *, threshold: float | None
     Args:
         pred: probability of water in [0, 1].
         target: 1 on ground, 0 elsewhere; may be soft.
-        threshold: Upstream quirk Q23 at 0.5: count the pixels with target - pred > threshold; no gradient at
+        threshold: as upstream at 0.5: count the pixels with target - pred > threshold; no gradient at
             all.
 
     Shape:

@@ -42,8 +42,7 @@ def vgg_preprocess(x: Tensor, preprocessing: Preprocessing = "imagenet") -> Tens
     Args:
         x: RGB in [-1, 1].
         preprocessing: "imagenet" is what torchvision's weights were trained with: [0, 1], minus the mean,
-            divided by the standard deviation of ImageNet. "caffe" is BGR in [0, 255] minus the mean (Upstream
-            quirk Q25).
+            divided by the standard deviation of ImageNet. "caffe" is BGR in [0, 255] minus the mean, as upstream.
 
     Shape:
         x: (B, 3, H, W); returns the same.
@@ -95,7 +94,7 @@ class VGGFeatures(nn.Module):
             where that fails, replaced by random ones with a line in the log; or a .safetensors or .pth file
             with torchvision's vgg19 keys (``features.0.weight``, ...).
         width: channels of the first convolution; 64 is VGG19.
-        preprocessing: "imagenet", or "caffe" (Upstream quirk Q25).
+        preprocessing: "imagenet", or "caffe" (as upstream).
         seed: of the random weights, which do not depend on the global generator and leave it alone.
 
     Shape:
@@ -246,7 +245,7 @@ class VGGLoss(nn.Module):
     Args:
         weights: None (random), "imagenet", or a .safetensors or .pth file with torchvision's vgg19 keys.
         width: channels of the first convolution; 64 is VGG19, random features may be narrower.
-        preprocessing: "imagenet" suits torchvision's weights; "caffe" is upstream's (quirk Q25).
+        preprocessing: "imagenet" suits torchvision's weights; "caffe" is upstream's.
         seed: of the random weights.
 
     Shape:

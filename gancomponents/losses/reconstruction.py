@@ -11,7 +11,7 @@ def masked_l1(a: Tensor, b: Tensor, mask: Tensor, *, over_mask: bool = True) -> 
     Args:
         a, b: images, same value range.
         mask: weights in [0, 1], shared by the channels.
-        over_mask: divide by the mask's area. False divides by the whole image (Upstream quirk Q26), so that
+        over_mask: divide by the mask's area. False divides by the whole image (as upstream), so that
             small masks weigh less.
 
     Shape:
@@ -46,7 +46,7 @@ class ContextLoss(nn.Module):
     anyway.
 
     Args:
-        over_mask: average over the dry pixels rather than the image (Upstream quirk Q26: False).
+        over_mask: average over the dry pixels rather than the image (upstream: False).
 
     Shape:
         a, b: (B, C, H, W); mask: (B, 1, H, W), 1 = painted; returns a scalar.
@@ -70,7 +70,7 @@ class ReconstructionLoss(nn.Module):
     Schmidt et al. 2022 (ClimateGAN).
 
     Args:
-        over_mask: average over the painted pixels rather than the image (Upstream quirk Q26: False).
+        over_mask: average over the painted pixels rather than the image (upstream: False).
 
     Shape:
         a, b: (B, C, H, W); mask: (B, 1, H, W), 1 = painted; returns a scalar.

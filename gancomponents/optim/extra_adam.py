@@ -25,7 +25,7 @@ class ExtraAdam(Optimizer):
     Between the halves the parameters are the look-ahead, not the weights one wants to evaluate or ship: use
     ``at_anchor()`` for those. ``state_dict`` holds the anchors too, so a run resumes exactly in the middle of
     a pair. A parameter without a gradient is skipped, and goes back to its anchor where it has one (upstream
-    leaves it displaced, Q34). Nothing synchronises with the host.
+    leaves it displaced). Nothing synchronises with the host.
 
     Args:
         params: parameters or groups of them.

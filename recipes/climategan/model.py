@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gancomponents.decoders import DADADepthDecoder, DeepLabV3PlusDecoder, MaskDecoder
 from gancomponents.generators import SPADEPainter, paste
+from gancomponents.layers import initialise
 
 DecoderFactory = Callable[[Sequence[int]], nn.Module]
 
@@ -38,6 +39,8 @@ class Masker(nn.Module):
         target_stride: depth and segmentation are predicted at this fraction of the image.
         fuse_segmentation: multiply the segmentation decoder's features by the depth's (DADA fusion).
         fuse_mask: the same for the mask decoder's.
+        init_gain: gain of the Xavier initialisation of the depth and mask decoders, published 0.02;
+            spectrally normalised layers keep torch's own, and with None all do.
 
     Shape: (B, 3, H, W) in [-1, 1] to a `Prediction`.
     """
@@ -52,6 +55,7 @@ class Masker(nn.Module):
         target_stride: int = 4,
         fuse_segmentation: bool = True,
         fuse_mask: bool = False,
+        init_gain: float | None = 0.02,
     ):
         super().__init__()
         if target_stride < 1:
@@ -61,6 +65,9 @@ class Masker(nn.Module):
         self.depth = depth(channels)
         self.segmentation = segmentation(channels)
         self.mask = mask(channels)
+        if init_gain is not None:
+            initialise(self.depth, "xavier", init_gain, spectral=False)
+            initialise(self.mask, "xavier", init_gain, spectral=False)
         self.target_stride = target_stride
         self.fuse_segmentation = fuse_segmentation
         self.fuse_mask = fuse_mask

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from gancomponents.layers import ConvBlock, initialise, raw_weight, spectral_norms
+from gancomponents.layers import ConvBlock, initialise, raw_weight, spectral_norm, spectral_norms
 
 
 @pytest.mark.parametrize("spectral", [False, True])
@@ -37,3 +37,12 @@ def test_schemes_reach_every_convolution(scheme: str, deviation: float, spectral
 def test_an_unknown_scheme_is_refused() -> None:
     with pytest.raises(ValueError, match="scheme must be one of"):
         initialise(nn.Linear(2, 2), "he")
+
+
+def test_spectrally_normalised_layers_can_be_left_alone() -> None:
+    layer = spectral_norm(nn.Conv2d(3, 4, 3))
+    plain = nn.Conv2d(3, 4, 3)
+    before = raw_weight(layer).clone()
+    initialise(nn.Sequential(layer, plain), "xavier", 0.02, spectral=False)
+    assert torch.equal(raw_weight(layer), before)
+    assert plain.weight.std() < 0.01

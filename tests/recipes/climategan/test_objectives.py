@@ -59,7 +59,11 @@ def _batch() -> dict[str, dict[str, Tensor]]:
     m = (torch.rand(2, 1, SIDE, SIDE, generator=generator) > 0.5).float()
     s = torch.randint(0, 11, (2, SIDE // 2, SIDE // 2), generator=generator)
     d = torch.rand(2, 1, SIDE // 2, SIDE // 2, generator=generator)
-    return {"s": {"x": x["s"], "s": s, "d": d, "m": m}, "r": {"x": x["r"], "m": m}, "rf": {"x": x["rf"], "m": m}}
+    return {
+        "s": {"x": x["s"], "s": s, "d": d, "m": m},
+        "r": {"x": x["r"], "m": m},
+        "rf": {"x": x["rf"], "m": m},
+    }
 
 
 def test_the_published_weights() -> None:
@@ -101,7 +105,9 @@ def test_terms_equal_their_formulas(model: ClimateGAN, critics: Critics) -> None
     torch.testing.assert_close(
         losses["masker/m/bce/s"], F.binary_cross_entropy(seen.mask.sigmoid(), batch["s"]["m"])
     )
-    torch.testing.assert_close(losses["masker/s/cross_entropy/s"], F.cross_entropy(seen.segmentation, batch["s"]["s"]))
+    torch.testing.assert_close(
+        losses["masker/s/cross_entropy/s"], F.cross_entropy(seen.segmentation, batch["s"]["s"])
+    )
     seen = model(batch["r"]["x"])
     p = seen.segmentation.softmax(1)
     entropy = -(p * p.clamp(min=1e-30).log2()).sum() / torch.tensor(11.0).log2()
@@ -149,7 +155,9 @@ def test_every_trained_parameter_gets_a_finite_gradient(model: ClimateGAN, criti
         assert torch.isfinite(parameter.grad).all(), name
 
 
-def test_the_objective_owns_the_model_and_only_borrows_the_critics(model: ClimateGAN, critics: Critics) -> None:
+def test_the_objective_owns_the_model_and_only_borrows_the_critics(
+    model: ClimateGAN, critics: Critics
+) -> None:
     objective = GeneratorObjective(model, critics, painter=_painter())
     assert set(map(id, objective.parameters())) == set(map(id, model.parameters()))
 
