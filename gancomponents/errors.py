@@ -21,7 +21,9 @@ class InputError(ValueError):
         self.what, self.expected, self.got, self.fix = what, expected, got, fix
 
     def __str__(self) -> str:
-        found = ", ".join(f"{k} {v}" for k, v in (("expected", self.expected), ("got", self.got)) if v)
+        found = ", ".join(
+            f"{k} {v}" for k, v in (("expected", self.expected), ("got", self.got.rstrip("."))) if v
+        )
         message = f"{self.what}: {found}" if found else self.what
         return f"{message}. Fix: {self.fix}." if self.fix else f"{message}."
 

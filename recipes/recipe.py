@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from recipes.data import Data
 from recipes.folder import RunFolder
 from recipes.progress import Progress
 from recipes.report import write_report
+from recipes.stopping import StopRequest
 
 
 class System(Protocol):
@@ -176,29 +178,26 @@ class Recipe:
         loader = self.data.loader(self.seed)
         progress = Progress(first, self.steps)
         clock = _Clock(first)
-        step = first
-        try:
+        with StopRequest() as stop, closing(progress):
             for step, batch in enumerate(loader.iterate(first, self.steps), start=first + 1):
                 losses = self.loop.step(batch, step - 1)
                 clock.count(batch)
                 last = step == self.steps
                 if step == first + 1 or step % self.log_every == 0 or last:
-                    scalars = self._log(folder, losses, step, clock)
-                    progress.show(step, scalars)
+                    progress.show(step, self._log(folder, losses, step, clock))
                 else:
                     progress.tick(step)
-                if step % self.save_every == 0 and not last:
-                    self._save(folder, step, before)
+                if step % self.save_every == 0 or last or stop.asked:
+                    path = self._save(folder, step, before)
                 if step % self.sample_every == 0 or last:
                     self._sample(folder, step)
-        except KeyboardInterrupt:
-            path = self._save(folder, step, before)
-            print(f"\nstopped at step {step}; saved {path}", file=sys.stderr)
-            print(f"continue with the same command and --output {folder.path} --resume auto", file=sys.stderr)
-            raise
-        finally:
-            progress.close()
-        self._save(folder, step, before)
+                if stop.asked and not last:
+                    print(f"\nstopped at step {step}; saved {path}", file=sys.stderr)
+                    print(
+                        f"continue with the same command and --output {folder.path} --resume auto",
+                        file=sys.stderr,
+                    )
+                    raise KeyboardInterrupt
 
     def _log(
         self, folder: RunFolder, losses: dict[str, Tensor], step: int, clock: "_Clock"

@@ -1,7 +1,9 @@
 """The command: a whole tiny run, exact resume, and every mistake told in one line with nothing written."""
 
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import cv2
@@ -10,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from gancomponents.errors import InputError
-from gancomponents.training import checkpoint
+from gancomponents.training import AdversarialLoop, checkpoint
 from recipes import apply, cli, run
 from tests.recipes.tiny import flags, write_data
 
@@ -97,6 +99,27 @@ def test_stopping_and_resuming_gives_the_same_weights(
     assert [record["step"] for record in _metrics(output)] == sorted({1, stop, stop + 1, 3})
     tables = [json.loads((folder / "final.json").read_text()) for folder in (finished, output)]
     assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_after_the_step_and_the_run_can_go_on(
+    data: Path, finished: Path, tmp_path: Path, number: signal.Signals, capsys, monkeypatch
+) -> None:
+    output = tmp_path / "run"
+    step = AdversarialLoop.step
+
+    def interrupted(self, batch, index):
+        os.kill(os.getpid(), number)  # while the step runs
+        return step(self, batch, index)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as left:
+        patch.setattr(AdversarialLoop, "step", interrupted)
+        cli.run(run.main, flags(data, output, steps=3))
+    assert left.value.code == 130
+    assert f"--output {output} --resume auto" in capsys.readouterr().err
+    run.main([*flags(data, output, steps=3), "--resume", "auto"])
+    whole, resumed = _weights(finished, 3), _weights(output, 3)
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
 def test_the_model_file_holds_settled_weights(data: Path, finished: Path, tmp_path: Path) -> None:

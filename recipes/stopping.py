@@ -1,0 +1,37 @@
+"""Ctrl-C and SIGTERM between two steps, never inside one."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Self
+
+
+class StopRequest:
+    """While entered, the first SIGINT or SIGTERM is only noted; a second one acts at once.
+
+    A step that is cut in the middle would leave one player updated and the other not, so the loop asks
+    `asked` after each step and stops there.
+
+    >>> with StopRequest() as stop:
+    ...     stop.asked
+    False
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._previous: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._previous.clear()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        self.__exit__()
