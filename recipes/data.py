@@ -71,6 +71,7 @@ class Data:
         colour_jitter: strength of the colour jitter on training images.
         target_stride: depth and labels are read at this fraction of ``size``, as the masker predicts them.
         batch_size: images of each domain in a batch, one number or one by domain.
+        max_samples: use this many rows from the top of every training list; all where None.
         workers: loader processes; 0 loads in a thread beside the training step.
         stretch: stretch each image to the full range [-1, 1], as the published system does.
     """
@@ -89,6 +90,7 @@ class Data:
         colour_jitter: float = 0.0,
         target_stride: int = 4,
         batch_size: int | Mapping[str, int] = 4,
+        max_samples: int | None = None,
         workers: int = 0,
         stretch: bool = False,
     ):
@@ -97,7 +99,8 @@ class Data:
         self.tasks = {"s": ("s", "d", "m"), "r": ("m",), "rf": ("m",), **(tasks or {})}
         self.size, self.crop, self.flip = size, crop, flip
         self.colour_jitter, self.target_stride = colour_jitter, target_stride
-        self.batch_size, self.workers, self.stretch = batch_size, workers, stretch
+        self.batch_size, self.max_samples = batch_size, max_samples
+        self.workers, self.stretch = workers, stretch
         self.folder: Path | None = None
 
     @property
@@ -149,7 +152,15 @@ class Data:
         )
         tasks = tuple(self.tasks[domain])
         path = self._list(self.train_lists[domain])
-        return DomainDataset(path, domain, tasks=tasks, transform=transform, stretch=self.stretch, seed=seed)
+        return DomainDataset(
+            path,
+            domain,
+            tasks=tasks,
+            transform=transform,
+            stretch=self.stretch,
+            max_samples=self.max_samples,
+            seed=seed,
+        )
 
     def _plain(self, name: str, domain: str, stored_as: str | None = None) -> DomainDataset:
         transform = JointTransform(self.size, crop=self.size, train=False, target_sizes={})

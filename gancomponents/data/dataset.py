@@ -76,6 +76,7 @@ class DomainDataset:
         nearest_colours: whether unknown colours of a colour-coded label file take the nearest class;
             otherwise they are an error.
         min_size: shortest image side that ``check`` accepts; the transform's ``size`` where None.
+        max_samples: use this many rows from the top of the list; all where None.
         seed: first ingredient of every random decision.
 
     Raises:
@@ -104,6 +105,7 @@ class DomainDataset:
         stretch: bool = False,
         nearest_colours: bool = False,
         min_size: int | None = None,
+        max_samples: int | None = None,
         seed: int = 0,
     ):
         if domain not in DOMAINS:
@@ -115,15 +117,18 @@ class DomainDataset:
             )
         if seed < 0:
             raise ValueError(f"seed must be >= 0, got {seed}: give a whole number")
+        if max_samples is not None and max_samples < 1:
+            raise ValueError(f"max_samples must be >= 1, got {max_samples}: None uses the whole list")
         self.domain, self.seed, self.stretch, self.transform = domain, seed, stretch, transform
         self.tasks = tuple(dict.fromkeys(("x", *tasks)))
         self.nearest_colours = nearest_colours
         self.min_size = getattr(transform, "size", 1) if min_size is None else min_size
         self.depth = _DEPTH[domain] if depth is None else depth
         self.rows = read_list(list_file, self.tasks, required=self.tasks)
+        self._count = len(self.rows) if max_samples is None else min(max_samples, len(self.rows))
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return self._count
 
     def path(self, index: int) -> str:
         """File name of a sample's image, for messages."""

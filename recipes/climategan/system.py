@@ -46,6 +46,7 @@ class System:
         critic_optimiser: builds the optimiser of the critics' parameters.
         generator_schedule: factor on the generator's learning rate by step.
         critic_schedule: the same for the critics'.
+        shown: held-out frames of each domain in a sample grid.
     """
 
     def __init__(
@@ -59,9 +60,13 @@ class System:
         critic_optimiser: OptimiserFactory = ExtraAdam,
         generator_schedule: Schedule | None = None,
         critic_schedule: Schedule | None = None,
+        shown: int = 2,
     ):
+        if shown < 1:
+            raise ValueError(f"shown must be >= 1, got {shown}: a sample grid needs a row of each domain")
         self.model = model
         self.critics = critics
+        self.shown = shown
         self.generator = Player(generator(model, critics), generator_optimiser, generator_schedule)
         self.critic = Player(critic(critics), critic_optimiser, critic_schedule)
 
@@ -102,7 +107,7 @@ class System:
         """Scores of the trivial answer; see `evaluation.evaluate_baseline`."""
         return evaluation.evaluate_baseline(data, runtime)
 
-    def sample(self, data: Data, runtime: Runtime, *, count: int = 2) -> pictures.Picture:
+    def sample(self, data: Data, runtime: Runtime) -> pictures.Picture:
         """A labelled grid of held-out frames of every domain with everything predicted, and the truth."""
         rows: list[list[pictures.Picture | None]] = []
         names: list[str] = []
@@ -111,7 +116,7 @@ class System:
         with torch.no_grad(), self.generator.settled():
             for domain in data.val_lists:
                 frames = data.held_out(domain)
-                for index in range(min(count, len(frames))):
+                for index in range(min(self.shown, len(frames))):
                     flooded = data.flooded().sample(index)["x"] if domain == "rf" else None
                     rows.append(self._row(frames.sample(index), flooded, runtime))
                     names.append(f"{domain} {index}")
