@@ -20,7 +20,8 @@ class Parser(argparse.ArgumentParser):
 
 def run(command: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and leave with its exit code: 0, 2 for a user's mistake, 130 when interrupted."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("gancomponents").setLevel(logging.INFO)
     try:
         command(sys.argv[1:] if arguments is None else arguments)
     except InputError as error:
