@@ -19,6 +19,7 @@ from recipes.recipe import Recipe
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _STEP = 32
+_LONGEST = 8  # times the shorter side, as the networks see it: a longer strip would take their memory
 
 _EXAMPLES = """examples:
   python -m recipes.apply --run runs/flood --images street.jpg --output flooded
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str]) -> None:
     """Parse the command line and write four pictures for every photo."""
     flags = _parser().parse_args(arguments)
     run, output = RunFolder(Path(flags.run)), Path(flags.output)
+    _check_numbers(flags.size, flags.threshold)
     images = _find_images(Path(flags.images))
     runtime = Runtime(flags.device, flags.precision)
     _check_output(output, images)
@@ -85,7 +87,7 @@ def imagine(recipe: Recipe, photo: pictures.Picture, size: int, threshold: float
     x = torch.from_numpy(photo).permute(2, 0, 1)[None].to(recipe.runtime.device).float() / 127.5 - 1
     height, width = x.shape[-2:]
     scale = size / min(height, width)
-    sides = [max(_STEP * round(side * scale / _STEP), size // _STEP * _STEP) for side in (height, width)]
+    sides = [_side(side * scale, size) for side in (height, width)]
     small = F.interpolate(x, sides, mode="bilinear", antialias=True, align_corners=False).clamp(-1, 1)
     seen = recipe.system.imagine(small, recipe.runtime, threshold=threshold)
     full = {
@@ -94,6 +96,12 @@ def imagine(recipe: Recipe, photo: pictures.Picture, size: int, threshold: float
     }
     full["flood"] = paste(full["flood"], x, ((full["mask"] + 1) / 2).clamp(0, 1))
     return {name: picture[0] for name, picture in full.items()}
+
+
+def _side(wanted: float, size: int) -> int:
+    """The multiple of 32 nearest to ``wanted``, from ``size`` to eight times that."""
+    shortest = max(_STEP, size // _STEP * _STEP) if size > _STEP else 2 * _STEP
+    return min(max(_STEP * round(wanted / _STEP), shortest), _LONGEST * shortest)
 
 
 def _find_images(path: Path) -> list[Path]:
@@ -114,6 +122,15 @@ def _find_images(path: Path) -> list[Path]:
             raise InputError(f"--images {path}", expected="one image of each name", got=got, fix="rename one")
         stems[image.stem] = image
     return images
+
+
+def _check_numbers(size: int | None, threshold: float) -> None:
+    if size is not None and not 2 * _STEP <= size <= 4096:
+        raise InputError(
+            "--size", expected=f"{2 * _STEP} to 4096", got=str(size), fix="choose a size in between"
+        )
+    if not 0 <= threshold <= 1:
+        raise InputError("--threshold", expected="0 to 1", got=str(threshold), fix="pass a probability")
 
 
 def _check_output(output: Path, images: Sequence[Path]) -> None:

@@ -335,7 +335,7 @@ def test_apply_floods_any_photo(finished: Path, tmp_path: Path, capsys) -> None:
     photos, output = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
     rng = np.random.default_rng(0)
-    sizes = {"wide.png": (70, 150), "tall.jpg": (203, 97), "small.webp": (40, 40)}
+    sizes = {"wide.png": (70, 150), "tall.jpg": (203, 97), "small.webp": (40, 40), "strip.png": (3, 900)}
     for name, (height, width) in sizes.items():
         cv2.imwrite(str(photos / name), rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
     apply.main(["--run", str(finished), "--images", str(photos), "--output", str(output), "--device", "cpu"])
@@ -392,3 +392,13 @@ def test_mistakes_of_apply(finished: Path, tmp_path: Path, case: str, capsys) ->
     assert error.count("error:") == 1
     assert "Traceback" not in error
     assert case == "taken" or not output.exists()
+
+
+@pytest.mark.parametrize(
+    "flag", [["--size", "8"], ["--size", "99999"], ["--threshold", "1.5"], ["--threshold", "nan"]]
+)
+def test_numbers_of_apply_out_of_range(finished: Path, tmp_path: Path, flag: list[str]) -> None:
+    with pytest.raises(InputError, match=flag[0]):
+        apply.main(
+            ["--run", str(finished), "--images", str(tmp_path), "--output", str(tmp_path / "out"), *flag]
+        )
