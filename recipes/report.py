@@ -58,7 +58,7 @@ def draw_curves(records: Sequence[Mapping[str, Any]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     parts = ("masker", "painter", "critic")
-    figure = Figure(figsize=(15, 4.5), layout="constrained")
+    figure = Figure(figsize=(15, 5), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, part in zip(figure.subplots(1, len(parts)), parts, strict=True):
         for name in sorted({key for record in records for key in record if key.startswith(part + "/")}):
@@ -68,7 +68,7 @@ def draw_curves(records: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.set_yscale("symlog", linthresh=1e-3)
         axes.grid(alpha=0.3)
         if axes.lines:
-            axes.legend(fontsize=7, ncols=2)
+            axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     figure.savefig(path, dpi=100)
 
 

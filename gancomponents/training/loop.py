@@ -64,8 +64,9 @@ class AdversarialLoop:
         return {name: loss.detach() for name, loss in losses.items()}, outputs
 
     def learning_rates(self) -> dict[str, float]:
-        """Each player's learning rates, by ``<player>/<group>``."""
-        return {f"{k}/{g}": rate for k, p in self.players.items() for g, rate in p.learning_rates().items()}
+        """Each player's learning rates, by ``lr/<player>``."""
+        rates = (player.learning_rates(f"lr/{name}") for name, player in self.players.items())
+        return {name: rate for found in rates for name, rate in found.items()}
 
     def train(self, mode: bool = True) -> None:
         """Set the mode of every objective."""

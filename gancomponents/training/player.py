@@ -42,8 +42,8 @@ class Player:
     >>> player = Player(Mean(2, 1), lambda p: torch.optim.SGD(p, lr=0.1), lambda step: 0.5**step)
     >>> losses, _ = player.objective({"s": {"x": torch.ones(1, 2)}}, {})
     >>> player.update(losses, step=1)
-    >>> player.learning_rates()
-    {'lr': 0.05}
+    >>> player.learning_rates("lr/generator")
+    {'lr/generator': 0.05}
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class Player:
         torch.stack([loss.reshape(()) for loss in losses.values()]).sum().backward()
         self.optimiser.step()
 
-    def learning_rates(self) -> dict[str, float]:
-        """The rate of every parameter group as last used, by the group's name where it has one."""
+    def learning_rates(self, prefix: str) -> dict[str, float]:
+        """The rate of every parameter group as last used, as ``prefix`` or, for a named group, ``prefix/name``."""
         groups = self.optimiser.param_groups
-        return {f"lr/{g['name']}" if "name" in g else "lr": float(g["lr"]) for g in groups}
+        return {f"{prefix}/{g['name']}" if "name" in g else prefix: float(g["lr"]) for g in groups}
 
     def settled(self) -> AbstractContextManager[Any]:
         """A context in which the weights are those to judge and keep.
