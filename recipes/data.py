@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from gancomponents.data import DomainDataset, DomainLoader, JointTransform
+from gancomponents.data import DOMAINS, DomainDataset, DomainLoader, JointTransform
 from gancomponents.errors import InputError
 
 
@@ -102,6 +102,38 @@ class Data:
         self.batch_size, self.max_samples = batch_size, max_samples
         self.workers, self.stretch = workers, stretch
         self.folder: Path | None = None
+        self._check()
+
+    def _check(self) -> None:
+        """Refuse what no list could make right, before any data is looked for."""
+        domains = [*self.train_lists, *self.val_lists, *self.truth_lists]
+        unknown = sorted(set(domains) - set(DOMAINS) | set(self.tasks) - set(DOMAINS))
+        if unknown or not self.train_lists:
+            raise ValueError(
+                f"train, val, truth and tasks must name domains among {DOMAINS}, got {unknown or 'none'}"
+            )
+        if untold := sorted(set(self.train_lists) - set(self.tasks)):
+            raise ValueError(
+                f"tasks must say what training reads from every domain, got nothing for {untold}"
+            )
+        if strange := sorted(
+            {task for tasks in self.tasks.values() for task in tasks} - {"x", "s", "d", "m"}
+        ):
+            raise ValueError(f"tasks must be among x, s, d, m, got {strange}")
+        sizes = self.batch_size.values() if isinstance(self.batch_size, Mapping) else [self.batch_size]
+        named = set(self.batch_size) if isinstance(self.batch_size, Mapping) else set(self.train_lists)
+        if named != set(self.train_lists) or not all(isinstance(n, int) and n > 0 for n in sizes):
+            got = f"got {self.batch_size} for {list(self.train_lists)}"
+            raise ValueError(
+                f"batch_size must be a whole number >= 1, or one for every training domain, {got}"
+            )
+        if (
+            self.target_stride < 1
+            or self.workers < 0
+            or (self.max_samples is not None and self.max_samples < 1)
+        ):
+            raise ValueError("target_stride and max_samples must be >= 1 and workers >= 0")
+        self._augmentation()
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -118,6 +150,8 @@ class Data:
         self.loader(seed=0).check()
         for domain in self.val_lists:
             self.held_out(domain).check()
+        if "rf" in self.val_lists:
+            self.flooded().check()
 
     def loader(self, seed: int) -> DomainLoader:
         """The training batches."""
@@ -141,25 +175,27 @@ class Data:
         return self._plain(self.train_lists[domain], domain)
 
     def _training_set(self, domain: str, seed: int) -> DomainDataset:
-        small = -(-self.size // self.target_stride)
-        transform = JointTransform(
-            self.size,
-            crop=self.crop,
-            train=True,
-            flip=self.flip,
-            target_sizes={"d": small, "s": small},
-            colour_jitter=self.colour_jitter,
-        )
         tasks = tuple(self.tasks[domain])
         path = self._list(self.train_lists[domain])
         return DomainDataset(
             path,
             domain,
             tasks=tasks,
-            transform=transform,
+            transform=self._augmentation(),
             stretch=self.stretch,
             max_samples=self.max_samples,
             seed=seed,
+        )
+
+    def _augmentation(self) -> JointTransform:
+        small = -(-self.size // self.target_stride)
+        return JointTransform(
+            self.size,
+            crop=self.crop,
+            train=True,
+            flip=self.flip,
+            target_sizes={"d": small, "s": small},
+            colour_jitter=self.colour_jitter,
         )
 
     def _plain(self, name: str, domain: str, stored_as: str | None = None) -> DomainDataset:

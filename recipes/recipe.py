@@ -102,7 +102,7 @@ class Recipe:
         """Run both objectives once on random images of the size asked for, and leave no trace.
 
         Raises:
-            InputError: when a network cannot take that size.
+            InputError: when the networks cannot take that size, or do not fit each other.
         """
         batch = self.system.example_batch(self.data, torch.Generator().manual_seed(0))
         single = {
@@ -112,9 +112,11 @@ class Recipe:
         try:
             with torch.random.fork_rng(devices=[]), torch.no_grad():
                 self.loop.rehearse(single)
-        except ValueError as error:
-            fix = "bind another data.Data.size, or networks that can take it"
-            raise InputError(f"data.Data.size = {self.data.size}", got=str(error), fix=fix) from None
+        except (ValueError, TypeError, RuntimeError, LookupError, AttributeError) as error:
+            # Nothing but the configuration went in, so whatever does not fit is its fault.
+            fix = "bind another data.Data.size, or networks and losses that fit it and each other"
+            got = " ".join(str(error).split())
+            raise InputError(f"data.Data.size = {self.data.size}", got=got, fix=fix) from error
         self.loop.train()
 
     def run(self, name: str, folder: RunFolder, start: Path | None) -> None:
