@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from gancomponents.layers.precision import without_autocast
+
 _WARM_UP_ITERATIONS = 15
 
 
@@ -65,7 +67,7 @@ class SpectralNorm(nn.Module):
             self._iterate(matrix)
 
     def forward(self, weight: Tensor) -> Tensor:
-        with torch.autocast(weight.device.type, enabled=False):
+        with without_autocast(weight):
             matrix = _matrix(weight)
             if self.training or self.update_in_eval:
                 with torch.no_grad():

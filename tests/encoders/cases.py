@@ -1,0 +1,5 @@
+"""Conformance cases of `gancomponents.encoders`."""
+
+from tests.case import Case, Elsewhere
+
+CASES: list[Case | Elsewhere] = []
