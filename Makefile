@@ -1,8 +1,10 @@
 PYTHON ?= python
 
-.PHONY: check lint types test format
+OUT ?= docs/_build/html
 
-check: lint types test
+.PHONY: check lint types test docs format
+
+check: lint types test docs
 
 lint:
 	$(PYTHON) -m ruff check .
@@ -14,6 +16,9 @@ types:
 # README's test command; the doctests run with it (see setup.cfg).
 test:
 	$(PYTHON) -m pytest
+
+docs:
+	$(PYTHON) -m sphinx -q -W -b html docs $(OUT)
 
 format:
 	$(PYTHON) -m ruff check --fix .

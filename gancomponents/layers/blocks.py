@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gancomponents.layers.norms import InstanceNorm
 from gancomponents.layers.spectral import spectral_norm
 
+#: What lies beyond the border of an image.
 PaddingMode = Literal["zeros", "reflect", "replicate"]
 PADDING_MODES = get_args(PaddingMode)
 

@@ -10,7 +10,9 @@ from torch.optim import Optimizer
 
 from gancomponents.optim.schedules import Constant, set_learning_rate
 
+#: Named, already weighted terms of a loss, scalars.
 Losses = dict[str, Tensor]
+#: From domain to field to a batch of that field, ``batch["s"]["x"]``.
 Batch = Mapping[str, Mapping[str, Any]]
 
 
