@@ -8,17 +8,15 @@ medians, against fp32 in contiguous memory.
 
 import argparse
 import json
-import os
-import platform
 import statistics
-import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from benchmarks.timing import describe_machine, time_in_turns
+from gancomponents.training import Batch
 from recipes import cli, config
 from recipes.recipe import Recipe
 
@@ -64,43 +62,24 @@ def time_variants(flags: argparse.Namespace) -> dict[str, list[float]]:
         config.parse(flags.gin, [*flags.binding, *(f"run.Recipe.{k} = {v!r}" for k, v in settings.items())])
         torch.manual_seed(0)
         recipes[name] = config.build(Recipe)
-    seconds: dict[str, list[float]] = {name: [] for name in recipes}
-    for round_number in range(flags.warm_up + flags.rounds):
-        for name, recipe in recipes.items():
-            elapsed = _time_step(recipe, round_number)
-            if round_number >= flags.warm_up:
-                seconds[name].append(elapsed)
-    return seconds
+    total = flags.warm_up + flags.rounds
+    works = {name: partial(_step, recipe, iter(_batches(recipe, total))) for name, recipe in recipes.items()}
+    return time_in_turns(works, rounds=flags.rounds, warm_up=flags.warm_up)
 
 
-def _time_step(recipe: Recipe, step: int) -> float:
-    batch = recipe.system.example_batch(recipe.data, torch.Generator().manual_seed(step))
-    begin = time.perf_counter()
+def _batches(recipe: Recipe, count: int) -> list[tuple[int, Batch]]:
+    """As many steps, each with a batch of its own."""
+    generators = (torch.Generator().manual_seed(step) for step in range(count))
+    return [
+        (step, recipe.system.example_batch(recipe.data, generator))
+        for step, generator in enumerate(generators)
+    ]
+
+
+def _step(recipe: Recipe, batches: Iterator[tuple[int, Batch]]) -> None:
+    step, batch = next(batches)
     losses = recipe.loop.step(batch, step)
     torch.stack([loss.float().reshape(()) for loss in losses.values()]).tolist()  # waits for the device
-    return time.perf_counter() - begin
-
-
-def describe_machine() -> dict[str, Any]:
-    """What a timing is worth nothing without."""
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), sys.platform
-    )
 
 
 if __name__ == "__main__":

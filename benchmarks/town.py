@@ -7,18 +7,16 @@ An rf frame is the flooded picture, its mask and its dry twin; an r frame has it
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import cv2
 
+from benchmarks.timing import describe_machine
 from gancomponents.data.town import RENDERER_VERSION
 from gancomponents.data.town.frames import DOMAINS, Job, write_frame
 
@@ -31,7 +29,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--warm-up", type=int, default=3, help="frames before those (3)")
     parser.add_argument("--json", metavar="FILE", help="write the result there")
     flags = parser.parse_args(arguments)
-    machine = describe_machine()
+    cv2.setNumThreads(1)
+    machine = describe_machine("numpy", "opencv-python")
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
     print(f"{flags.warm_up} warm-up frames, {flags.frames} timed, one thread, milliseconds a frame")
     print(f"{'domain':8s}{'size':>6s}{'median':>9s}{'min':>8s}{'max':>8s}{'quartiles':>18s}")
@@ -74,26 +73,6 @@ def time_frames(domain: str, size: int, frames: int, warm_up: int) -> list[float
             if index >= warm_up:
                 times.append(1e3 * (time.perf_counter() - begin))
     return times
-
-
-def describe_machine() -> dict[str, Any]:
-    """What a timing is worth nothing without; keeps OpenCV to one thread."""
-    import cv2
-
-    cv2.setNumThreads(1)
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return {
-        "processor": next(names, platform.processor() or sys.platform),
-        "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-    }
 
 
 if __name__ == "__main__":

@@ -1,0 +1,105 @@
+"""What every benchmark needs: the machine it ran on, turns taken between variants, and memory."""
+
+import multiprocessing
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+Work = Callable[[], object]
+
+
+def describe_machine(*packages: str) -> dict[str, Any]:
+    """What a timing is worth nothing without: processor, threads, load, versions of torch and ``packages``."""
+    found = {"torch": torch.__version__}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load": round(os.getloadavg()[0], 1),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "python": platform.python_version(),
+        **found,
+    }
+
+
+def time_in_turns(
+    works: Mapping[str, Work], *, rounds: int, warm_up: int, device: str = "cpu"
+) -> dict[str, list[float]]:
+    """Seconds of each timed call, by name.
+
+    Each round calls every work once, so that a noisy machine disturbs all of them alike.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(warm_up + rounds):
+        for name, work in works.items():
+            synchronise(device)
+            begin = time.perf_counter()
+            work()
+            synchronise(device)
+            if turn >= warm_up:
+                seconds[name].append(time.perf_counter() - begin)
+    return seconds
+
+
+def synchronise(device: str) -> None:
+    """Wait for the device to finish."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def summary(seconds: Sequence[float]) -> dict[str, float]:
+    """Median and spread."""
+    return {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
+
+
+def peak_mebibytes(make: Callable[..., Work], *arguments: Any, device: str = "cpu") -> float | None:
+    """MiB that ``make(*arguments)()`` takes at its peak beyond what was there before the call.
+
+    On CUDA of the allocator; on Linux of the resident set, in a process of its own; elsewhere None.
+    """
+    if device.startswith("cuda"):
+        work = make(*arguments)
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+    if not Path("/proc/self/clear_refs").exists():
+        return None
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_resident_growth, (make, arguments, torch.get_num_threads()))
+
+
+def _resident_growth(make: Callable[..., Work], arguments: Sequence[Any], threads: int) -> float:
+    torch.set_num_threads(threads)
+    work = make(*arguments)
+    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
+    before = _high_water()
+    work()
+    return (_high_water() - before) / 2**10
+
+
+def _high_water() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or sys.platform)
