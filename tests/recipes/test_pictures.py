@@ -32,6 +32,7 @@ def test_near_is_brighter_than_far(constant: bool) -> None:
     assert constant or picture[-1, -1].sum() > picture[0, 0].sum()
 
 
+@pytest.mark.known_bug(53)
 def test_a_grid_has_room_for_titles_and_leaves_gaps_blank() -> None:
     red = np.zeros((20, 40, 3), np.uint8)
     red[..., 0] = 255

@@ -38,6 +38,7 @@ def _weights(folder: Path, step: int) -> dict[str, torch.Tensor]:
     return load_file(folder / "checkpoints" / f"step_{step:08d}" / "training.safetensors")
 
 
+@pytest.mark.known_bug(41)
 def test_the_run_folder_is_complete(finished: Path) -> None:
     names = {path.name for path in finished.iterdir()}
     assert names == {
@@ -87,6 +88,7 @@ def test_the_table_has_every_metric_in_every_column(finished: Path) -> None:
 
 
 @pytest.mark.parametrize("stop", [1, 2])
+@pytest.mark.known_bug(36)
 def test_stopping_and_resuming_gives_the_same_weights(
     data: Path, finished: Path, tmp_path: Path, stop: int
 ) -> None:
@@ -152,6 +154,7 @@ def test_resume_by_path_into_a_new_folder(data: Path, finished: Path, tmp_path: 
     assert (tmp_path / "fork" / "config.gin").exists()
 
 
+@pytest.mark.known_bug(39)
 def test_auto_resume_starts_afresh_over_a_killed_run(data: Path, finished: Path, tmp_path: Path) -> None:
     output = tmp_path / "killed"
     (output / "checkpoints" / ".step_00000002.99.partial").mkdir(parents=True)
@@ -341,6 +344,7 @@ def test_a_checkpoint_of_another_architecture(data: Path, finished: Path, tmp_pa
     assert (output / "metrics.jsonl").read_text() == (finished / "metrics.jsonl").read_text()
 
 
+@pytest.mark.known_bug(40)
 def test_apply_floods_any_photo(finished: Path, tmp_path: Path, capsys) -> None:
     import numpy as np
 

@@ -104,6 +104,7 @@ def test_a_state_that_needs_pickle_is_refused(tmp_path: Path) -> None:
         checkpoint.save(tmp_path, 1, {"x": object()}, {}, keep=1)
 
 
+@pytest.mark.known_bug(57)
 def test_nothing_is_unpickled(tmp_path: Path) -> None:
     path = _save(tmp_path, 1)
     assert {p.suffix for p in path.iterdir()} == {".safetensors", ".json"}

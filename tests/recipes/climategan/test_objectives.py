@@ -204,3 +204,41 @@ def test_fusing_the_mask_weighs_its_entropy_by_depth(critics: Critics) -> None:
     p = torch.cat([seen.mask.sigmoid(), 1 - seen.mask.sigmoid()], 1)
     depth = F.interpolate(seen.depth, p.shape[-2:], mode="nearest")
     torch.testing.assert_close(plain, (-p * p.clamp(min=1e-30).log2() * depth).detach())
+
+
+@pytest.mark.known_bug(20)
+@pytest.mark.known_bug(22)
+def test_a_weight_counts_once(model: ClimateGAN, critics: Critics) -> None:
+    batch = _batch()
+    objective = GeneratorObjective(model, critics, painter=_painter()).eval()
+    halved = GeneratorObjective(model, critics, painter=_painter(**{"p/gan": 0.5})).eval()
+    critics.eval()
+    losses, shared = objective(batch, {})
+    name = "painter/p/gan/rf"
+    torch.testing.assert_close(halved(batch, {})[0][name], 0.5 * losses[name])
+    plain = CriticObjective(critics).eval()(batch, shared)[0]
+    triple = CriticObjective(critics, weights=dict.fromkeys(CRITIC_WEIGHTS, 3.0)).eval()(batch, shared)[0]
+    for name, value in plain.items():
+        torch.testing.assert_close(triple[name], 3 * value)
+
+
+@pytest.mark.known_bug(30)
+def test_the_critics_step_does_not_run_the_generator(model: ClimateGAN, critics: Critics) -> None:
+    _, shared = GeneratorObjective(model, critics, painter=_painter())(_batch(), {})
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    losses, _ = CriticObjective(critics)(_batch(), shared)
+    sum(losses.values()).backward()
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@pytest.mark.known_bug(55)
+def test_judging_in_evaluation_moves_no_network(model: ClimateGAN, critics: Critics) -> None:
+    objective = GeneratorObjective(model, critics, painter=_painter()).eval()
+    critics.eval()
+    state = {**model.state_dict(), **{f"critics.{k}": v for k, v in critics.state_dict().items()}}
+    before = {key: value.clone() for key, value in state.items()}
+    with torch.no_grad():
+        objective(_batch(), {})
+    after = {**model.state_dict(), **{f"critics.{k}": v for k, v in critics.state_dict().items()}}
+    assert all(torch.equal(value, before[key]) for key, value in after.items())
