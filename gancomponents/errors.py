@@ -32,5 +32,29 @@ class InputError(ValueError):
         return _rebuild, (self.what, self.expected, self.got, self.fix)
 
 
+def check_whole(name: str, value: object, *, minimum: int, maximum: int | None = None, fix: str = "") -> int:
+    """Give back ``value`` if it is a whole number in range (True and False are none).
+
+    Raises:
+        InputError: naming ``name`` and the range.
+
+    >>> check_whole("count", 3, minimum=1)
+    3
+    >>> check_whole("count", 2.5, minimum=1)
+    Traceback (most recent call last):
+    gancomponents.errors.InputError: count: expected a whole number >= 1, got 2.5. Fix: give count such a number.
+    """
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < minimum or (maximum is not None and value > maximum):  # type: ignore[operator]
+        range_ = f">= {minimum}" + ("" if maximum is None else f" and <= {maximum}")
+        raise InputError(
+            name,
+            expected=f"a whole number {range_}",
+            got=repr(value),
+            fix=fix or f"give {name} such a number",
+        )
+    return value  # type: ignore[return-value]
+
+
 def _rebuild(what: str, expected: str, got: str, fix: str) -> InputError:
     return InputError(what, expected=expected, got=got, fix=fix)

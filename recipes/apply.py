@@ -1,6 +1,7 @@
 """Flood, burn and smoke anybody's photos: ``python -m recipes.apply --run DIR --images PATH --output DIR``."""
 
 import argparse
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from recipes import cli, config, pictures
 from recipes.folder import RunFolder
 from recipes.recipe import Recipe
 
+_PICTURES = ("flood", "wildfire", "smog", "mask")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _STEP = 32
 _LONGEST = 8  # times the shorter side, as the networks see it: a longer strip would take their memory
@@ -34,24 +36,14 @@ def main(arguments: Sequence[str]) -> None:
     images = _find_images(Path(flags.images))
     runtime = Runtime(flags.device, flags.precision)
     _check_output(output, images)
+    _check_readable(images)
     recipe = load(run, runtime)
     size = flags.size or recipe.data.size
-    photos = {path: read_image(path) for path in images} if len(images) == 1 else None
     output.mkdir(parents=True, exist_ok=True)
-    failed: list[InputError] = []
     for path in tqdm(images, unit="photo", disable=None):
-        try:
-            photo = photos[path] if photos else read_image(path)
-        except InputError as error:
-            failed.append(error)
-            continue
-        for name, picture in imagine(recipe, photo, size, flags.threshold).items():
+        for name, picture in imagine(recipe, read_image(path), size, flags.threshold).items():
             write_image(output / f"{path.stem}_{name}.png", pictures.of_image(picture))
-    print(f"{len(images) - len(failed)} photos, {4 * (len(images) - len(failed))} pictures in {output}")
-    if failed:
-        for other in failed[1:]:
-            print(f"skipped: {other}")
-        raise failed[0]
+    print(f"{len(images)} photos, {len(_PICTURES) * len(images)} pictures in {output}")
 
 
 def load(run: RunFolder, runtime: Runtime) -> Recipe:
@@ -138,13 +130,28 @@ def _check_output(output: Path, images: Sequence[Path]) -> None:
         raise InputError(
             f"--output {output}", expected="a folder", got="a file", fix="choose another --output"
         )
-    for image in images:
-        target = output / f"{image.stem}_flood.png"
+    for image, name in itertools.product(images, _PICTURES):
+        target = output / f"{image.stem}_{name}.png"
         if target.exists():
             fix = "choose another --output, or remove it"
             raise InputError(
                 f"--output {output}", expected="a folder without these results", got=str(target), fix=fix
             )
+
+
+def _check_readable(images: Sequence[Path]) -> None:
+    """Every photo is decoded once before the first is flooded, so that a broken one leaves nothing half done."""
+    problems: list[InputError] = []
+    for path in tqdm(images, unit="photo", desc="checking", disable=None, leave=False):
+        try:
+            read_image(path)
+        except InputError as error:
+            problems.append(error)
+    if problems:
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more photos are broken)" if len(problems) > 1 else ""
+        fix = f"{first.fix}; nothing was written"
+        raise InputError(first.what, expected=first.expected, got=f"{first.got}{more}", fix=fix)
 
 
 def _parser() -> argparse.ArgumentParser:

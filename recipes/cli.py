@@ -30,6 +30,9 @@ def run(command: Callable[[Sequence[str]], None], arguments: Sequence[str] | Non
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # a full disk, a folder that may not be read: the system's own words name it
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(MISTAKE)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -1,5 +1,6 @@
 """gin, made strict: one place that parses recipes, and complains about whatever would not take effect."""
 
+import copy
 import importlib.resources
 import importlib.util
 import platform
@@ -121,6 +122,9 @@ def build(configurable: Callable[..., Any], *, strict: bool = True) -> Any:
         InputError: for a value that a constructor refuses, a required one left open, or an unused binding.
     """
     _check_complete()
+    if not any(selector.rsplit(".", 1)[-1] == configurable.__name__ for _, selector in gin.config._CONFIG):
+        got, fix = f"none for {configurable.__name__}", "write one as recipes/climategan.gin does"
+        raise InputError("the recipe", expected="bindings of what to train", got=got, fix=fix)
     try:
         built = gin.get_configurable(configurable)()
     except InputError as error:
@@ -152,9 +156,10 @@ def _without_trail(message: str) -> str:
 
 
 def bound(selector: str, default: Any) -> Any:
-    """The value bound to ``selector`` before anything is built, or the default."""
+    """The value bound to ``selector`` before anything is built, macros followed, or the default."""
+    _check_complete()
     try:
-        return gin.query_parameter(selector)
+        return copy.deepcopy(gin.query_parameter(selector))  # copying is how gin evaluates a macro
     except ValueError:
         return default
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gancomponents.data import DOMAINS, DomainDataset, DomainLoader, JointTransform
-from gancomponents.errors import InputError
+from gancomponents.errors import InputError, check_whole
 
 
 class Source(Protocol):
@@ -13,6 +13,9 @@ class Source(Protocol):
 
     def locate(self) -> Path:
         """The folder; whatever takes long (rendering, say) happens here, not before."""
+
+    def training_rows(self, domain: str) -> int | None:
+        """How many training frames a domain has, where that is known before the folder is looked at."""
 
 
 class Folder:
@@ -25,7 +28,12 @@ class Folder:
     def __init__(self, path: str):
         import os
 
+        if not isinstance(path, str):
+            raise ValueError(f"path must be a folder's name, got {path!r}: quote it")
         self.path = Path(os.path.expandvars(path)).expanduser()
+
+    def training_rows(self, domain: str) -> int | None:
+        return None
 
     def locate(self) -> Path:
         if not self.path.is_dir():
@@ -47,7 +55,13 @@ class Town:
     def __init__(
         self, *, size: int = 128, count: int | Mapping[str, int] = 200, val_count: int = 32, seed: int = 0
     ):
+        from gancomponents.data.town import check_parameters
+
+        check_parameters(size=size, count=count, val_count=val_count, seed=seed)
         self.size, self.count, self.val_count, self.seed = size, count, val_count, seed
+
+    def training_rows(self, domain: str) -> int | None:
+        return self.count.get(domain, 0) if isinstance(self.count, Mapping) else self.count
 
     def locate(self) -> Path:
         from gancomponents.data.town import cached_town
@@ -94,6 +108,11 @@ class Data:
         workers: int = 0,
         stretch: bool = False,
     ):
+        for name, lists in {"train": train, "val": val, "truth": truth or {}}.items():
+            if not isinstance(lists, Mapping) or not all(isinstance(x, str) for x in lists.values()):
+                raise ValueError(f"{name} must be a list's name for each domain, got {lists!r}")
+        if not hasattr(source, "locate"):
+            raise ValueError(f"source must be one such as @data.Town() or @data.Folder(), got {source!r}")
         self.source = source
         self.train_lists, self.val_lists, self.truth_lists = dict(train), dict(val), dict(truth or {})
         self.tasks = {"s": ("s", "d", "m"), "r": ("m",), "rf": ("m",), **(tasks or {})}
@@ -120,20 +139,30 @@ class Data:
             {task for tasks in self.tasks.values() for task in tasks} - {"x", "s", "d", "m"}
         ):
             raise ValueError(f"tasks must be among x, s, d, m, got {strange}")
-        sizes = self.batch_size.values() if isinstance(self.batch_size, Mapping) else [self.batch_size]
-        named = set(self.batch_size) if isinstance(self.batch_size, Mapping) else set(self.train_lists)
-        if named != set(self.train_lists) or not all(isinstance(n, int) and n > 0 for n in sizes):
-            got = f"got {self.batch_size} for {list(self.train_lists)}"
-            raise ValueError(
-                f"batch_size must be a whole number >= 1, or one for every training domain, {got}"
-            )
-        if (
-            self.target_stride < 1
-            or self.workers < 0
-            or (self.max_samples is not None and self.max_samples < 1)
+        for name, value, minimum in (
+            ("size", self.size, 1),
+            ("target_stride", self.target_stride, 1),
+            ("workers", self.workers, 0),
         ):
-            raise ValueError("target_stride and max_samples must be >= 1 and workers >= 0")
+            check_whole(name, value, minimum=minimum)
+        if self.max_samples is not None:
+            check_whole("max_samples", self.max_samples, minimum=1)
+        self._check_batches()
         self._augmentation()
+
+    def _check_batches(self) -> None:
+        each = isinstance(self.batch_size, Mapping)
+        sizes = dict(self.batch_size) if each else dict.fromkeys(self.train_lists, self.batch_size)  # type: ignore[call-overload]
+        if set(sizes) != set(self.train_lists):
+            domains = list(self.train_lists)
+            raise ValueError(f"batch_size must be one number, or one for each of {domains}, got {sizes}")
+        for domain, size in sizes.items():
+            check_whole("batch_size", size, minimum=1)
+            rows = [n for n in (self.source.training_rows(domain), self.max_samples) if n is not None]
+            if min(rows, default=size) < size:
+                got = f"{min(rows)} training frames of {domain} for batches of {size}"
+                fix = "lower data.Data.batch_size, or ask for more frames"
+                raise InputError("batch_size", expected="at least one full batch", got=got, fix=fix)
 
     @property
     def domains(self) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 """The folder of a run: what is in it, who may write to it, and where a run resumes."""
 
+import itertools
 import json
 import os
-import shutil
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ _FILES = (
     "final.json",
 )
 _FOLDERS = ("samples", "checkpoints", "events", "wandb")
+_SET_ASIDE = "set_aside_"
 
 
 class RunFolder:
@@ -54,27 +56,34 @@ class RunFolder:
         self._check_writable()
 
     def claim_leftovers(self) -> None:
-        """Like `claim`, but what a killed run left before its first checkpoint may be overwritten.
+        """Like `claim`, but what a killed run left before its first whole checkpoint does not stand in the way.
+
+        Nothing is touched yet: `create` sets it aside.
 
         Raises:
             InputError: when the folder holds anything that no run writes.
         """
         if self.path.is_dir():
-            known = {*_FILES, *_FOLDERS}
-            foreign = sorted(entry.name for entry in self.path.iterdir() if not self._is_ours(entry, known))
+            foreign = sorted(entry.name for entry in self.path.iterdir() if not self._is_ours(entry))
             if foreign:
                 fix = "choose another --output"
                 got = f"one that holds {foreign[0]!r}"
                 raise InputError(
                     f"--output {self.path}", expected="a run or an empty folder", got=got, fix=fix
                 )
-            for entry in self.path.iterdir():
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        self.claim()
+            self._check_writable()
+        else:
+            self.claim()
 
-    @staticmethod
-    def _is_ours(entry: Path, known: set[str]) -> bool:
-        return entry.name in known or (entry.name.startswith(".") and entry.name.endswith(".partial"))
+    def _is_ours(self, entry: Path) -> bool:
+        """Whether a run wrote this entry: by its name, and beside a config.gin unless it holds nothing."""
+        if entry.name.startswith(_SET_ASIDE) or (
+            entry.name.startswith(".") and entry.name.endswith(".partial")
+        ):
+            return True
+        if entry.name not in {*_FILES, *_FOLDERS}:
+            return False
+        return self.config.is_file() or (entry.is_dir() and not any(entry.iterdir()))
 
     def _check_writable(self) -> None:
         existing = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
@@ -84,16 +93,54 @@ class RunFolder:
                 f"--output {self.path}", expected="a writable place", got=f"{existing} is not", fix=fix
             )
 
-    def create(self) -> None:
-        """Make the folder and its parts."""
+    def create(self, *, afresh: bool) -> None:
+        """Make the folder and its parts.
+
+        Args:
+            afresh: set aside whatever a killed run left, in a folder of its own; nothing is lost.
+        """
+        if afresh and self.path.is_dir():
+            left = [e for e in self.path.iterdir() if not e.name.startswith(_SET_ASIDE)]
+            self._set_aside([e for e in left if e.is_file() or e.is_symlink() or any(e.iterdir())])
         for folder in (self.path, self.samples, self.checkpoints, self.events):
             folder.mkdir(parents=True, exist_ok=True)
+
+    def rewind(self, step: int) -> None:
+        """Back to ``step``: later lines of metrics.jsonl go, later checkpoints are set aside."""
+        self._set_aside(checkpoint.later_than(self.checkpoints, step))
+        records = [record for record in self.read_metrics() if record["step"] <= step]
+        self.write(self.metrics, "".join(json.dumps(record) + "\n" for record in records))
+
+    def _set_aside(self, entries: Sequence[Path]) -> None:
+        if not entries:
+            return
+        number = next(n for n in itertools.count(1) if not (self.path / f"{_SET_ASIDE}{n}").exists())
+        aside = self.path / f"{_SET_ASIDE}{number}"
+        for entry in entries:
+            target = aside / entry.relative_to(self.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            entry.rename(target)
+        print(f"{len(entries)} entries of an earlier attempt are now in {aside}", file=sys.stderr)
 
     def write(self, path: Path, text: str) -> None:
         """Write a text file atomically."""
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         partial.write_text(text)
         os.replace(partial, path)
+
+    def record_config(self, text: str) -> None:
+        """Write config.gin; where a run is continued with another configuration, say so and keep the first."""
+        if self.config.exists():
+            old, new = (_bindings(known) for known in (self.config.read_text(), text))
+            changed = [line for line in new if line not in old] + [
+                f"no longer {x}" for x in old if x not in new
+            ]
+            if not changed:
+                return
+            more = f" (and {len(changed) - 1} more lines)" if len(changed) > 1 else ""
+            print(f"continuing with another configuration: {changed[0]}{more}", file=sys.stderr)
+            self._set_aside([self.config])
+        self.write(self.config, text)
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Add one line to metrics.jsonl."""
@@ -112,10 +159,11 @@ class RunFolder:
                 continue
         return records
 
-    def rewind_metrics(self, step: int) -> None:
-        """Drop the lines after ``step``: the steps to come will write them again."""
-        records = [record for record in self.read_metrics() if record["step"] <= step]
-        self.write(self.metrics, "".join(json.dumps(record) + "\n" for record in records))
+
+def _bindings(text: str) -> list[str]:
+    """The lines of a configuration that say what is trained: no comments, not the total number of steps."""
+    lines = [line.strip() for line in text.splitlines()]
+    return [x for x in lines if x and not x.startswith(("#", "run.Recipe.steps ="))]
 
 
 def resolve_resume(resume: str | None, output: Path | None) -> tuple[Path | None, Path | None]:

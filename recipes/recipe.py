@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from gancomponents.errors import InputError
+from gancomponents.errors import InputError, check_whole
 from gancomponents.training import AdversarialLoop, Batch, Player, Runtime, Tracker, Trackers, checkpoint
 from recipes import config, pictures
 from recipes.data import Data
@@ -77,15 +77,16 @@ class Recipe:
         keep: int = 2,
         tracker: Sequence[Tracker] = (),
     ):
-        counts = {"steps": steps, "log_every": log_every, "sample_every": sample_every}
-        for name, value in {**counts, "save_every": save_every, "keep": keep}.items():
-            if not isinstance(value, int) or value < 1:
-                fix = (
-                    f"pass --steps 1 or more, or bind {name}"
-                    if name == "steps"
-                    else f"bind {name} to 1 or more"
-                )
-                raise InputError(name, expected="a whole number >= 1", got=str(value), fix=fix)
+        check_whole("steps", steps, minimum=1, fix="pass --steps 1 or more, or bind steps")
+        check_whole("seed", seed, minimum=0)
+        counts = {
+            "log_every": log_every,
+            "sample_every": sample_every,
+            "save_every": save_every,
+            "keep": keep,
+        }
+        for name, value in counts.items():
+            check_whole(name, value, minimum=1)
         self.system, self.data = system, data
         self.steps, self.seed = steps, seed
         self.log_every, self.sample_every, self.save_every, self.keep = (
@@ -127,17 +128,15 @@ class Recipe:
         """
         state = self._read(start)
         self.data.prepare()
-        folder.create()
+        folder.create(afresh=state is None)
         first = 0
         if state is None:
             before = self.system.evaluate(self.data, self.runtime)
-            folder.write(folder.config, config.parsed_text())
         else:
             first, before = state["step"], state["before"]
             self.loop.load_state_dict(state["loop"])
-            folder.rewind_metrics(first)
-            if not folder.config.exists():
-                folder.write(folder.config, config.parsed_text())
+            folder.rewind(first)
+        folder.record_config(config.parsed_text())
         folder.write(folder.operative_config, config.operative_text())
         self.trackers.start(name, folder.path, config.parsed_text())
         try:
@@ -179,13 +178,13 @@ class Recipe:
             return
         loader = self.data.loader(self.seed)
         progress = Progress(first, self.steps)
-        clock = _Clock(first)
+        clock = _Clock(max((record["time"] for record in folder.read_metrics()), default=0.0))
         with StopRequest() as stop, closing(progress):
             for step, batch in enumerate(loader.iterate(first, self.steps), start=first + 1):
                 losses = self.loop.step(batch, step - 1)
                 clock.count(batch)
                 last = step == self.steps
-                if step == first + 1 or step % self.log_every == 0 or last:
+                if step == first + 1 or step % self.log_every == 0 or last or stop.asked:
                     progress.show(step, self._log(folder, losses, step, clock))
                 else:
                     progress.tick(step)
@@ -250,10 +249,11 @@ class Recipe:
 
 
 class _Clock:
-    """Seconds and images since the run (re)started, samples and checkpoints included."""
+    """Seconds and images of a run, samples and checkpoints included; ``before`` is what earlier parts took."""
 
-    def __init__(self, first: int):
-        self._start = self._mark = time.perf_counter()
+    def __init__(self, before: float):
+        self._mark = time.perf_counter()
+        self._start = self._mark - before
         self._images = 0
 
     def count(self, batch: Batch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from gancomponents.errors import InputError
+from gancomponents.errors import check_whole
 from recipes import cli, config
 from recipes.folder import RunFolder, resolve_resume
 from recipes.recipe import Recipe
@@ -27,6 +27,9 @@ _EXAMPLES = """examples:
 .gin files and -p are code as much as any Python file is: run only those that you trust."""
 
 
+_LARGEST = 2**63 - 1
+
+
 def main(arguments: Sequence[str]) -> None:
     """Parse the command line, build the recipe, and train it."""
     flags = _parser().parse_args(arguments)
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
     start, output = resolve_resume(flags.resume, Path(flags.output) if flags.output else None)
     folder = RunFolder(output or Path("runs") / f"{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
     _claim(folder, flags.resume, start)
-    torch.manual_seed(config.bound("run.Recipe.seed", 0))
+    torch.manual_seed(check_whole("seed", config.bound("run.Recipe.seed", 0), minimum=0))
     recipe = config.build(Recipe)
     recipe.rehearse()
     if flags.dry_run:
@@ -101,13 +104,10 @@ def _as_bindings(settings: dict[str, str | None]) -> list[str]:
 
 def _whole_number(flag: str, text: str, *, minimum: int) -> int:
     try:
-        number = int(text)
+        number: object = int(text)
     except ValueError:
-        number = minimum - 1
-    if not minimum <= number < 2**63:
-        fix = f"pass {flag} {minimum} or more"
-        raise InputError(flag, expected=f"a whole number >= {minimum}", got=repr(text), fix=fix)
-    return number
+        number = text
+    return check_whole(flag, number, minimum=minimum, maximum=_LARGEST, fix=f"pass {flag} {minimum} or more")
 
 
 def _claim(folder: RunFolder, resume: str | None, start: Path | None) -> None:

@@ -51,7 +51,8 @@ def save(folder: Path, step: int, state: Mapping[str, Any], model: Mapping[str, 
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"step_{step:08d}"
     partial = folder / f".{target.name}.{os.getpid()}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    for leftover in folder.glob(".step_*.partial"):  # of saves that were killed
+        shutil.rmtree(leftover, ignore_errors=True)
     partial.mkdir()
     tensors: dict[str, Tensor] = {}
     plain = _flatten(state, "", tensors)
@@ -65,7 +66,8 @@ def save(folder: Path, step: int, state: Mapping[str, Any], model: Mapping[str, 
         shutil.rmtree(target)
     os.replace(partial, target)
     _sync_folder(folder)
-    for old in _candidates(folder)[keep:]:
+    others = [path for path in _candidates(folder) if path != target]
+    for old in others[keep - 1 :]:
         shutil.rmtree(old, ignore_errors=True)
     return target
 
@@ -106,6 +108,15 @@ def step_of(path: Path) -> int:
 def newest(folder: Path) -> Path | None:
     """The newest checkpoint under ``folder`` that is whole, or None. Leftovers of a killed save are passed over."""
     return next((path for path in _candidates(folder) if is_whole(path)), None)
+
+
+def later_than(folder: Path, step: int) -> list[Path]:
+    """The checkpoints under ``folder``, whole or not, of steps after ``step``: not those of a run resumed there.
+
+    >>> later_than(Path("nowhere"), 3)
+    []
+    """
+    return [path for path in _candidates(folder) if path.name > f"step_{step:08d}"]
 
 
 def is_whole(path: Path) -> bool:

@@ -31,7 +31,7 @@ def test_curves_of_few_or_no_records(tmp_path: Path) -> None:
 
 def test_the_report_shows_the_last_sample_and_every_event(tmp_path: Path, capsys) -> None:
     folder = RunFolder(tmp_path / "run")
-    folder.create()
+    folder.create(afresh=True)
     folder.append_metrics({"step": 20, "time": 60.0, "masker/m/bce/s": 0.5})
     for name in ("step_000010.png", "step_000020.png"):
         cv2.imwrite(str(folder.samples / name), np.zeros((4, 4, 3), np.uint8))
@@ -53,5 +53,5 @@ def test_a_half_written_line_of_metrics_is_dropped(tmp_path: Path) -> None:
     with folder.metrics.open("a") as file:
         file.write('{"step": 4, "ti')
     assert [record["step"] for record in folder.read_metrics()] == [1, 2, 3]
-    folder.rewind_metrics(2)
+    folder.rewind(2)
     assert folder.metrics.read_text() == '{"step": 1}\n{"step": 2}\n'

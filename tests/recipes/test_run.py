@@ -164,6 +164,14 @@ def test_auto_resume_starts_afresh_over_a_killed_run(data: Path, finished: Path,
     assert [record["step"] for record in _metrics(output)] == [1]
 
 
+def test_a_seed_may_be_a_macro(data: Path, tmp_path: Path) -> None:
+    more = ("SEED = 3", "run.Recipe.seed = %SEED")
+    run.main(flags(data, tmp_path / "macro", steps=1, more=more))
+    run.main(flags(data, tmp_path / "number", steps=1, more=("run.Recipe.seed = 3",)))
+    macro, number = (_weights(tmp_path / name, 1) for name in ("macro", "number"))
+    assert all(torch.equal(macro[key], number[key]) for key in macro)
+
+
 def test_other_seeds_give_other_weights(data: Path, finished: Path, tmp_path: Path) -> None:
     run.main([*flags(data, tmp_path / "seed", steps=1), "--seed", "1"])
     run.main(flags(data, tmp_path / "none", steps=1))
@@ -224,6 +232,22 @@ def test_wandb_records_offline_without_an_account(data: Path, tmp_path: Path, mo
         (["-p", "data.Data.train = {'s': 'nowhere.json'}"], "nowhere.json"),
         (["-p", "data.Data.batch_size = 99"], "at least one batch of 99 rows"),
         (["-p", "optim.ExtraAdam.lr = 1.0"], "nothing uses"),
+        (["-p", "run.Recipe.seed = -1"], "seed: expected a whole number >= 0"),
+        (["-p", "run.Recipe.seed = 'abc'"], "seed"),
+        (["-p", "run.Recipe.seed = 1.5"], "seed"),
+        (["-p", "run.Recipe.log_every = True"], "log_every"),
+        (["-p", "data.Data.target_stride = 3.5"], "target_stride"),
+        (["-p", "data.Data.workers = 1.5"], "workers"),
+        (["-p", "data.Data.val = {'s': 3}"], "val must be a list's name"),
+        (["-p", "data.Data.source = None"], "source must be"),
+        (["-p", "data.Data.source = 7"], "source must be"),
+        (["-p", "data.Folder.path = 7"], "quote it"),
+        (["-p", "data.Data.source = @data.Town()", "-p", "data.Town.size = '64'"], "size"),
+        (["-p", "data.Data.source = @data.Town()", "-p", "data.Town.size = 100000000"], "size"),
+        (["-p", "data.Data.source = @data.Town()", "-p", "data.Town.count = None"], "count"),
+        (["-p", "data.Data.source = @data.Town()", "-p", "data.Town.count = 2.5"], "count"),
+        (["-p", "data.Data.source = @data.Town()", "-p", "data.Town.count = 1"], "1 training frames of s"),
+        (["-p", "data.Data.source = @data.Town()", "-p", "data.Town.val_count = 0"], "val_count"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_written(
@@ -308,6 +332,63 @@ def test_a_folder_with_other_files_is_left_alone(data: Path, tmp_path: Path, res
     assert [path.name for path in output.iterdir()] == ["holiday.jpg"]
 
 
+@pytest.mark.parametrize("more", [["--device", "bogus"], ["--dry-run"], []])
+def test_what_only_looks_like_a_run_is_never_lost(data: Path, tmp_path: Path, more: list[str]) -> None:
+    output = tmp_path / "mine"
+    for name in ("checkpoints/best.pt", "samples/mine.png", "report.md"):
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
+        (output / name).write_text("mine")
+    with pytest.raises(InputError, match="one that holds"):
+        run.main([*flags(data, output, steps=1), "--resume", "auto", *more])
+    assert len([path for path in output.rglob("*") if path.is_file()]) == 3
+
+
+@pytest.mark.parametrize("more", [["--device", "bogus"], ["--dry-run"]])
+def test_a_refused_command_leaves_a_damaged_run_as_it_is(
+    data: Path, finished: Path, tmp_path: Path, more: list[str]
+) -> None:
+    output = tmp_path / "copy"
+    shutil.copytree(finished, output)
+    for state in output.glob("checkpoints/*/state.json"):
+        state.write_text("{}")
+    before = sorted(path.relative_to(output) for path in output.rglob("*"))
+    command = [*flags(data, output, steps=3), "--resume", "auto", *more]
+    if more == ["--dry-run"]:
+        run.main(command)
+    else:
+        with pytest.raises(InputError, match="device"):
+            run.main(command)
+    assert sorted(path.relative_to(output) for path in output.rglob("*")) == before
+
+
+def test_starting_afresh_sets_a_damaged_run_aside(data: Path, finished: Path, tmp_path: Path) -> None:
+    output = tmp_path / "copy"
+    shutil.copytree(finished, output)
+    for state in output.glob("checkpoints/*/state.json"):
+        state.write_text("{}")
+    run.main([*flags(data, output, steps=1), "--resume", "auto"])
+    assert [record["step"] for record in _metrics(output)] == [1]
+    kept = output / "set_aside_1"
+    assert (kept / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
+    assert list(kept.glob("checkpoints/step_00000003"))
+
+
+def test_resuming_an_earlier_checkpoint_leaves_no_later_one_in_the_way(
+    data: Path, finished: Path, tmp_path: Path, capsys
+) -> None:
+    output = tmp_path / "branches"
+    run.main(flags(data, output, steps=2, more=("run.Recipe.save_every = 1",)))
+    first = output / "checkpoints" / "step_00000001"
+    later = ("run.Recipe.save_every = 1", "generator/optim.StepDecay.gamma = 0.9")
+    run.main([*flags(data, output, steps=2, more=later), "--resume", str(first)])
+    assert "another configuration: generator/optim.StepDecay.gamma = 0.9" in capsys.readouterr().err
+    assert (output / "set_aside_1" / "checkpoints" / "step_00000002").is_dir()
+    assert "StepDecay.gamma = 0.9" in (output / "config.gin").read_text()
+    times = [record["time"] for record in _metrics(output)]
+    assert times == sorted(times)
+    assert [record["step"] for record in _metrics(output)] == [1, 2]
+
+
 def test_a_folder_with_a_run_needs_resume(data: Path, finished: Path) -> None:
     with pytest.raises(InputError, match=r"one that holds a run.*--resume auto"):
         run.main(flags(data, finished))
@@ -368,7 +449,17 @@ def test_apply_floods_any_photo(finished: Path, tmp_path: Path, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", ["no run", "no images", "empty folder", "not an image", "taken", "no checkpoint"]
+    "case",
+    [
+        "no run",
+        "no images",
+        "empty folder",
+        "not an image",
+        "one is broken",
+        "taken",
+        "mask taken",
+        "no checkpoint",
+    ],
 )
 def test_mistakes_of_apply(finished: Path, tmp_path: Path, case: str, capsys) -> None:
     import numpy as np
@@ -384,9 +475,15 @@ def test_mistakes_of_apply(finished: Path, tmp_path: Path, case: str, capsys) ->
         images.mkdir()
     elif case == "not an image":
         images.write_text("hello")
-    elif case == "taken":
+    elif case == "one is broken":
+        images = tmp_path / "photos"
+        images.mkdir()
+        shutil.copy(tmp_path / "photo.png", images / "a.png")
+        (images / "b.png").write_bytes((tmp_path / "photo.png").read_bytes()[:-40])
+    elif "taken" in case:
         output.mkdir()
-        (output / "photo_flood.png").write_text("mine")
+        name = "photo_mask.png" if case == "mask taken" else "photo_flood.png"
+        (output / name).write_text("mine")
     elif case == "no checkpoint":
         run_folder = tmp_path / "young"
         run_folder.mkdir()
@@ -407,7 +504,10 @@ def test_mistakes_of_apply(finished: Path, tmp_path: Path, case: str, capsys) ->
     assert left.value.code == 2
     assert error.count("error:") == 1
     assert "Traceback" not in error
-    assert case == "taken" or not output.exists()
+    if "taken" in case:
+        assert [path.read_text() for path in output.iterdir()] == ["mine"]
+    else:
+        assert not output.exists()
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,14 @@ def test_keeps_the_newest(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["step_00000011", "step_00000100"]
 
 
+def test_what_was_just_saved_stays_and_killed_saves_go(tmp_path: Path) -> None:
+    for step in (100, 200, 300):
+        checkpoint.save(tmp_path, step, {}, {}, keep=3)
+    (tmp_path / ".step_00000040.1.partial").mkdir()
+    assert checkpoint.save(tmp_path, 50, {}, {}, keep=2).is_dir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step_00000050", "step_00000300"]
+
+
 def test_the_same_step_can_be_saved_again(tmp_path: Path) -> None:
     _save(tmp_path, 5)
     assert checkpoint.is_whole(_save(tmp_path, 5))

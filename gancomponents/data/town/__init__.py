@@ -4,7 +4,15 @@ There is no public data to download, so every recipe's default data set is rende
 like any user's, images and JSON lists.
 """
 
-from gancomponents.data.town.files import Summary, cached_town, write_town
+from gancomponents.data.town.files import Summary, cached_town, check_parameters, write_town
 from gancomponents.data.town.render import RENDERER_VERSION, Frame, render_frame
 
-__all__ = ["RENDERER_VERSION", "Frame", "Summary", "cached_town", "render_frame", "write_town"]
+__all__ = [
+    "RENDERER_VERSION",
+    "Frame",
+    "Summary",
+    "cached_town",
+    "check_parameters",
+    "render_frame",
+    "write_town",
+]

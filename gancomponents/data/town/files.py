@@ -15,12 +15,12 @@ from tqdm import tqdm
 from gancomponents.data.town.frames import DOMAINS, SPLITS, Job, list_rows
 from gancomponents.data.town.pool import render_all
 from gancomponents.data.town.render import RENDERER_VERSION
-from gancomponents.errors import InputError
+from gancomponents.errors import InputError, check_whole
 
-__all__ = ["Summary", "cached_town", "write_town"]
+__all__ = ["Summary", "cached_town", "check_parameters", "write_town"]
 
 _MANIFEST = "town.json"
-_MIN_SIZE = 32
+_MIN_SIZE, _MAX_SIZE = 32, 4096
 
 
 @dataclass(frozen=True)
@@ -104,27 +104,39 @@ def cached_town(
     ).folder
 
 
+def check_parameters(
+    *, size: int, count: int | Mapping[str, int], seed: int = 0, val_count: int | None = None
+) -> None:
+    """Refuse what `cached_town` would refuse, without touching the disk.
+
+    Raises:
+        InputError: for a value out of range.
+
+    >>> check_parameters(size=128, count=10)
+    """
+    domains = (
+        [domain for domain in DOMAINS if domain in count] if isinstance(count, Mapping) else ("s", "r", "rf")
+    )
+    _parameters(size, count, seed, val_count, domains)
+
+
 def _parameters(
     size: int, count: int | Mapping[str, int], seed: int, val_count: int | None, domains: Sequence[str]
 ) -> dict[str, Any]:
-    for name, value, minimum in (("size", size, _MIN_SIZE), ("seed", seed, 0), ("val_count", val_count, 1)):
-        if value is not None and value < minimum:
-            raise InputError(
-                name, expected=f"a whole number >= {minimum}", got=str(value), fix=f"raise {name}"
-            )
+    check_whole("size", size, minimum=_MIN_SIZE, maximum=_MAX_SIZE)
+    check_whole("seed", seed, minimum=0)
+    if val_count is not None:
+        check_whole("val_count", val_count, minimum=1)
     unknown = [domain for domain in domains if domain not in DOMAINS]
     if unknown or not domains:
         got, fix = ", ".join(map(repr, unknown)) or "none", "separate several by commas"
         raise InputError("domains", expected=f"some of {', '.join(DOMAINS)}", got=got, fix=fix)
     counts = {}
     for domain in (domain for domain in DOMAINS if domain in domains):
-        if isinstance(count, Mapping):
-            train = count.get(domain, 0)
-        else:
-            train = max(4, count // 10) if domain == "kitti" and count > 0 else count
-        if train < 1:
-            fix = f"ask for one frame or more of {domain}"
-            raise InputError("count", expected="a whole number >= 1", got=str(count), fix=fix)
+        asked = count.get(domain, 0) if isinstance(count, Mapping) else count
+        train = check_whole("count", asked, minimum=1, fix=f"ask for one frame or more of {domain}")
+        if domain == "kitti" and not isinstance(count, Mapping):
+            train = max(4, train // 10)
         counts[domain] = {"train": train, "val": max(8, train // 8) if val_count is None else val_count}
     return {"renderer": RENDERER_VERSION, "size": size, "seed": seed, "counts": counts}
 
