@@ -11,7 +11,7 @@ from torch import Tensor, nn
 class ExponentialMovingAverage:
     """Averages of a module's parameters with exponentially fading weights, beside the module.
 
-    Yazıcı et al. 2019 ("The Unusual Effectiveness of Averaging in GAN Training"), Eq. (2):
+    Yazıcı et al. 2019 ("The Unusual Effectiveness of Averaging in GAN Training"):
     average <- d average + (1 - d) p. While warming up, d = min(decay, (1 + t) / (10 + t)) at update t = 1, 2,
     ..., so that the random start is soon forgotten. The averages are kept in at least fp32, buffers are
     copied. That includes a spectral norm's singular vectors, which belong to the live weight: the averaged
