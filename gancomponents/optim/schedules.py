@@ -53,6 +53,8 @@ class StepDecay:
 class MultiStep:
     """gamma^(number of milestones reached).
 
+    With ``start`` and ``every`` there is no last milestone, where upstream has none from 1000 on.
+
     Args:
         milestones: the steps at which to decay.
         start, every: in place of milestones: decay at ``start`` and then every ``every`` steps.

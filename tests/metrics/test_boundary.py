@@ -42,6 +42,14 @@ def test_a_shifted_straight_edge_is_coherent() -> None:
     assert edge_coherence(half(12, 30, 10), half(12, 30, 10)) == 0
 
 
+def test_the_rows_taken_at_once_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    prediction, target = blobs(2, 20, 33), blobs(2, 20, 33)
+    whole = edge_coherence(prediction, target)
+    for numbers in (1, 7 * 2 * 33**2):
+        monkeypatch.setattr("gancomponents.metrics.boundary._NUMBERS_AT_ONCE", numbers)
+        assert torch.equal(edge_coherence(prediction, target), whole)
+
+
 @pytest.mark.known_bug(50)
 def test_masks_without_an_edge_are_no_error() -> None:
     edge, none = half(8, 10, 5), torch.zeros(1, 1, 8, 10)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from gancomponents.optim import ExtraAdam, parameter_groups
+from gancomponents.optim import ExtraAdam, StepDecay, parameter_groups, set_learning_rate
 
 
 def masker() -> nn.ModuleDict:
@@ -59,6 +59,32 @@ def test_frozen_and_shared_parameters() -> None:
     members = [id(p) for group in groups for p in group["params"]]
     assert len(members) == len(set(members)) == 7
     torch.optim.Adam(groups)  # refuses a parameter in two groups
+
+
+def test_one_binding_sets_every_rate() -> None:
+    import gin
+
+    gin.clear_config()
+    gin.parse_config(
+        """
+        from __gin__ import dynamic_registration
+        from gancomponents import optim
+
+        optim.parameter_groups.rates = {'encoder': 1e-5, 'decoders.s': 2e-5}
+        """
+    )
+    try:
+        groups = gin.get_configurable(parameter_groups)(masker())
+    finally:
+        gin.clear_config()
+    optimizer = ExtraAdam(groups, lr=5e-5)
+    rates = {group["name"]: group["lr"] for group in optimizer.param_groups}
+    assert rates == {"encoder": 1e-5, "decoders.s": 2e-5, "default": 5e-5}
+    set_learning_rate(optimizer, StepDecay(every=1), 1)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5e-5, 1e-5, 2.5e-5]
+    resumed = ExtraAdam(parameter_groups(masker(), {"encoder": 1.0, "decoders.s": 1.0}))
+    resumed.load_state_dict(optimizer.state_dict())
+    assert [group["lr"] for group in resumed.param_groups] == [0.5e-5, 1e-5, 2.5e-5]
 
 
 @pytest.mark.parametrize("part", ["encodr", "decoders.D", "decoder", "encode", ""])
