@@ -237,7 +237,7 @@ def feature_statistics(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def frechet_distance(mean1: Tensor, cov1: Tensor, mean2: Tensor, cov2: Tensor) -> Tensor:
-    """Squared Fréchet distance of two Gaussians: |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)).
+    """Squared Fréchet distance of two Gaussians: ``|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))``.
 
     Dowson & Landau 1982; Heusel et al. 2017, Eq. (6). The trace of the root is the sum of the singular values of
     C1^(1/2) C2^(1/2), which are real for singular covariances too: no small number is added and no imaginary

@@ -28,15 +28,16 @@ def flood_scores(
         eps: added to the denominators of ``f05`` and, in pixels, of ``precision``; 1e-9 is the published one.
 
     Returns:
-        By name, each in [0, 1]:
-            ``tpr``, ``fnr``: water found and missed, over the pixels that must be flooded.
-            ``tnr``, ``fpr``: kept dry and flooded by mistake, over the pixels that cannot be flooded.
-            ``mpr``, ``mnr``: flooded and kept dry, over the pixels that may be flooded.
-            ``tpt``, ``fnt``, ``tnt``, ``fpt``: the first four over all pixels of the image.
-            ``accuracy`` = tpt + tnt and ``error`` = fpt + fnt; the rest is may.
-            ``accuracy_must_may``: water found and may kept dry, over the pixels of both.
-            ``precision``: of the water predicted where it must or cannot be, the share that must be.
-            ``f1`` and ``f05``: F scores of precision and tpr, with beta 1 and 0.5; 0 where no water is found.
+        Tensors by name, all in [0, 1].
+
+        - ``tpr``, ``fnr``: water found and missed, over the pixels that must be flooded.
+        - ``tnr``, ``fpr``: kept dry and flooded by mistake, over the pixels that cannot be flooded.
+        - ``mpr``, ``mnr``: flooded and kept dry, over the pixels that may be flooded.
+        - ``tpt``, ``fnt``, ``tnt``, ``fpt``: the first four over all pixels of the image.
+        - ``accuracy`` = tpt + tnt and ``error`` = fpt + fnt; the rest is may.
+        - ``accuracy_must_may``: water found and may kept dry, over the pixels of both.
+        - ``precision``: of the water predicted where it must or cannot be, the share that must be.
+        - ``f1``, ``f05``: F scores of precision and tpr, with beta 1 and 0.5; 0 where no water is found.
 
     Shape:
         prediction, label: (B, 1, H, W); returns (B,) for each name.
@@ -132,8 +133,11 @@ def flood_error_maps(
         cannot, must, may: the values of the classes.
 
     Returns:
-        ``pred_cannot``: water where it cannot be (its rate is ``fpr``); ``missed_must``: no water where it must
-        be (``fnr``); ``may_flood``: water where it may be (``mpr``). All in [0, 1].
+        Tensors by name, all in [0, 1].
+
+        - ``pred_cannot``: water where it cannot be; its rate is ``fpr``.
+        - ``missed_must``: no water where it must be, ``fnr``.
+        - ``may_flood``: water where it may be, ``mpr``.
 
     Shape:
         prediction, label: (B, 1, H, W); returns (B, 1, H, W) for each name.

@@ -140,11 +140,15 @@ class HealthRange:
         return self.below if value < self.low else self.above if value > self.high else "healthy"
 
 
-#: Rules of thumb, not laws. "critic certain": it separates nearly all scores, a saturating loss gives the
-#: generator no gradient, and label smoothing, noise or a gradient penalty helps. "critic undecided": it tells
-#: nothing apart; the aim at the end, but early on it does not learn. "generator starved", "critic starved": one
-#: side's gradient is a hundredth of the other's, so clip or change the rates. "collapsing": fakes differ less
-#: than half as much as real samples do. "scattered": half as much again as they do, often noise.
+#: Rules of thumb, not laws:
+#:
+#: - "critic certain": it separates nearly all scores. A saturating loss gives the generator no gradient then;
+#:   label smoothing, noise or a gradient penalty helps.
+#: - "critic undecided": it tells nothing apart. That is the aim at the end; early on the critic does not learn.
+#: - "generator starved", "critic starved": one side's gradient is a hundredth of the other's. Clip, or change
+#:   the rates.
+#: - "collapsing": fakes differ less than half as much as real samples do.
+#: - "scattered": fakes differ half as much again as real samples do, often because they are noise.
 HEALTHY_RANGES: Mapping[str, HealthRange] = MappingProxyType(
     {
         "discriminator_overlap": HealthRange(0.02, 0.45, "critic certain", "critic undecided"),

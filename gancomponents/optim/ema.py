@@ -20,7 +20,7 @@ class ExponentialMovingAverage:
     Unlike ``torch.optim.swa_utils.AveragedModel`` it needs no second module, warms up, and never waits for
     the device: the count of updates is a tensor.
 
-    With `ExtraAdam` average the anchors, not the look-ahead, once per pair:
+    With `ExtraAdam` average the anchors, not the look-ahead, once per pair::
 
         if optimizer.next_half == "extrapolation":
             average.update()

@@ -26,9 +26,9 @@ def parameter_groups(
         default: rate of everything else; by default the group holds none and takes the optimiser's own ``lr``.
 
     Returns:
-        One dictionary per part that holds trainable parameters, in the order of ``rates``, the rest last:
-        ``params``, ``lr`` and ``name`` (for logs; "default" for the rest). Parameters that are frozen now are
-        in no group. A parameter shared by two parts belongs to the one registered first.
+        One dictionary per part that holds trainable parameters, in the order of ``rates``, the rest last.
+        Each has ``params``, ``lr`` and ``name`` (for logs; "default" for the rest). Parameters that are
+        frozen now are in no group. A parameter shared by two parts belongs to the one registered first.
 
     Raises:
         ValueError: a part that the module does not have, or a negative rate.
