@@ -44,7 +44,7 @@ def aligned_abs_rel(
     min_depth: float = 0.5,
     max_depth: float = 80.0,
 ) -> Tensor:
-    """Absolute relative depth error, |d - d*| / d*, after the prediction was aligned to the target.
+    """Absolute relative depth error, ``|d - d*| / d*``, after the prediction was aligned to the target.
 
     Eigen et al. 2014, section 4.2 (abs rel), after the alignment of Ranftl et al. 2020 (MiDaS), section 5.
     Both depths are clamped to [``min_depth``, ``max_depth``] after it. Averaged over the valid pixels of an

@@ -1,5 +1,6 @@
 """Learning-rate schedules as pure functions of the step, so that resuming is exact."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -52,6 +53,8 @@ class StepDecay:
 class MultiStep:
     """gamma^(number of milestones reached).
 
+    With ``start`` and ``every`` there is no last milestone, where upstream has none from 1000 on.
+
     Args:
         milestones: the steps at which to decay.
         start, every: in place of milestones: decay at ``start`` and then every ``every`` steps.
@@ -92,6 +95,63 @@ class MultiStep:
         else:
             reached = sum(milestone <= step for milestone in self.milestones or ())
         return float(self.gamma**reached)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Half a cosine from 1 to ``final`` over ``steps``, then ``final``.
+
+    Loshchilov & Hutter 2017 ("SGDR"), Eq. (5), without restarts.
+
+    Args:
+        steps: length of the decay, at least 1.
+        final: the factor at its end, in [0, 1].
+
+    Raises:
+        ValueError: a value out of range.
+
+    >>> [round(Cosine(10)(step), 3) for step in (0, 5, 10, 11)]
+    [1.0, 0.5, 0.0, 0.0]
+    """
+
+    steps: int
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check("steps", self.steps, at_least=1)
+        if not 0 <= self.final <= 1:
+            raise ValueError(f"final must be in [0, 1], got {self.final}: it is a factor")
+
+    def __call__(self, step: int) -> float:
+        progress = min(step / self.steps, 1.0)
+        return self.final + (1 - self.final) * (1 + math.cos(math.pi * progress)) / 2
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """Another schedule times (step + 1) / ``steps``, until that reaches 1.
+
+    Goyal et al. 2017 ("Accurate, Large Minibatch SGD"), section 2.2. The other schedule is not delayed.
+
+    Args:
+        steps: length of the warm-up, at least 1.
+        schedule: what to warm up to.
+
+    Raises:
+        ValueError: a value out of range.
+
+    >>> [Warmup(4, StepDecay(every=5))(step) for step in (0, 1, 3, 4, 5)]
+    [0.25, 0.5, 1.0, 1.0, 0.5]
+    """
+
+    steps: int
+    schedule: Schedule = Constant()
+
+    def __post_init__(self) -> None:
+        _check("steps", self.steps, at_least=1)
+
+    def __call__(self, step: int) -> float:
+        return min(1.0, (step + 1) / self.steps) * self.schedule(step)
 
 
 def set_learning_rate(optimizer: Optimizer, schedule: Schedule, step: int) -> None:

@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 
 from gancomponents.metrics import Accumulator, confusion_matrix, mean_iou
@@ -14,6 +15,15 @@ def test_weighted_means_without_undefined_values() -> None:
     assert means["a"] == 2.0
     assert means["b"] == 2.0
     assert math.isnan(means["c"])
+
+
+@pytest.mark.known_bug(37)
+def test_the_mean_is_over_all_batches_not_the_last() -> None:
+    values = torch.rand(6, 5)
+    accumulator = Accumulator()
+    for batch in (values[:4], values[4:]):  # of unequal sizes
+        accumulator.add({"loss": batch.mean()}, weight=len(batch))
+    assert accumulator.means()["loss"] == pytest.approx(values.mean().item(), rel=1e-6)
 
 
 def test_confusion_matrices_add_up() -> None:

@@ -1,3 +1,4 @@
+import functools
 import logging
 
 import pytest
@@ -72,11 +73,17 @@ def test_lpips_without_weights_says_so_once(
     ]
 
 
-def test_lpips_in_mask_with_random_backbone(images: tuple[Tensor, ...]) -> None:
-    from lpips import LPIPS
+@pytest.mark.parametrize("net", ["alex", "vgg", "squeeze"])
+def test_lpips_in_mask_with_random_backbone(
+    net: str, images: tuple[Tensor, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import lpips
 
+    monkeypatch.setattr("lpips.LPIPS", functools.partial(lpips.LPIPS, pnet_rand=True))
     a, b, mask = images
-    network = LPIPS(net="squeeze", spatial=True, pnet_rand=True, verbose=False).eval()
+    network = load_lpips(net)
+    assert network is not None
+    assert not any(p.requires_grad for p in network.parameters())
     with torch.no_grad():
         assert lpips_in_mask(network, a, a, mask) == 0
         assert lpips_in_mask(network, a, b, mask) > 0

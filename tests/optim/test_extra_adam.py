@@ -198,6 +198,114 @@ def test_closure_and_deepcopy() -> None:
     assert torch.equal(params[0], twin_params[0])
 
 
+def _parabola(x: Tensor, p: Tensor) -> Tensor:
+    return (x @ p - 1).square().mean()
+
+
+def _scaled_run(overflows: tuple[int, ...], steps: int) -> tuple[list[Tensor], list[str], ExtraAdam]:
+    """Weights and what comes next after each call of ``scaler.step``; gradients overflow at some of them."""
+    (p,) = parameters((4, 1))
+    optimizer = ExtraAdam([p], lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**8, growth_interval=2)
+    seen: list[Tensor] = []
+    halves: list[str] = []
+    data = torch.Generator().manual_seed(1)
+    for index in range(steps):
+        optimizer.zero_grad()
+        if index in overflows:
+            scaler.scale(p.sum() * math.inf).backward()
+        else:
+            x = torch.randn(8, 4, generator=data)
+            scaler.scale(_parabola(x, p)).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        seen.append(p.detach().clone())
+        halves.append(optimizer.next_half)
+    return seen, halves, optimizer
+
+
+def test_gradient_scaling_changes_nothing() -> None:
+    (p,) = parameters((4, 1))
+    optimizer = ExtraAdam([p], lr=0.1)
+    data = torch.Generator().manual_seed(1)
+    scaled, _, _ = _scaled_run((), 6)
+    for expected in scaled:
+        optimizer.zero_grad()
+        _parabola(torch.randn(8, 4, generator=data), p).backward()
+        optimizer.step()
+        torch.testing.assert_close(p.detach(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("overflow", [0, 2, 1, 3])
+def test_a_skipped_half_is_done_by_the_next_step(overflow: int) -> None:
+    # Extrapolations (0, 2) and updates (1, 3) alike: nothing moves, and the half is still to do.
+    clean, halves, _ = _scaled_run((), 5)
+    found, found_halves, optimizer = _scaled_run((overflow,), 6)
+    before = found[overflow - 1] if overflow else parameters((4, 1))[0].detach()
+    assert torch.equal(found[overflow], before)
+    assert found_halves[overflow] == ("update" if overflow % 2 else "extrapolation")
+    rest = found[:overflow] + found[overflow + 1 :]
+    torch.testing.assert_close(rest, clean, rtol=1e-5, atol=1e-6)  # the scale halves: rounding differs
+    assert found_halves[:overflow] + found_halves[overflow + 1 :] == halves
+    assert optimizer.state[optimizer.param_groups[0]["params"][0]]["step"] == 5
+
+
+def test_a_skipped_update_keeps_the_anchor() -> None:
+    found, _, optimizer = _scaled_run((1,), 2)
+    with optimizer.at_anchor():
+        assert torch.equal(optimizer.param_groups[0]["params"][0], parameters((4, 1))[0])
+    assert torch.equal(found[1], found[0])
+    assert "anchor" in optimizer.state_dict()["state"][0]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_converges_under_autocast_and_scaling(dtype: torch.dtype) -> None:
+    layer = nn.Linear(4, 1)
+    optimizer = ExtraAdam(layer.parameters(), lr=0.05)
+    scaler = torch.amp.GradScaler("cpu", enabled=dtype is torch.float16)
+    x = torch.randn(32, 4)
+    y = x.sum(1, keepdim=True)
+    for _ in range(200):
+        optimizer.zero_grad()
+        with torch.autocast("cpu", dtype):
+            loss = (layer(x) - y).float().square().mean()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    assert loss < 1e-3
+    state = optimizer.state[layer.weight]
+    assert all(t.dtype is torch.float32 for t in (layer.weight, *state.values()))
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch() -> None:
+    (whole,), (parts,) = parameters((4, 1)), parameters((4, 1))
+    optimizers = ExtraAdam([whole], lr=0.1), ExtraAdam([parts], lr=0.1)
+    for _ in range(4):
+        x = torch.randn(8, 4)
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        _parabola(x, whole).backward()
+        for part in x.chunk(4):
+            (_parabola(part, parts) / 4).backward()
+            assert optimizers[0].next_half == optimizers[1].next_half
+        for optimizer in optimizers:
+            optimizer.step()
+        torch.testing.assert_close(parts, whole, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.known_bug(34)
+def test_the_count_of_steps_is_a_tensor_and_no_parameter_stays_displaced() -> None:
+    params = parameters((2,), (2,))
+    start = [p.detach().clone() for p in params]
+    optimizer = ExtraAdam(params, lr=0.1)
+    run(optimizer, params, 1)
+    assert all(isinstance(optimizer.state[p]["step"], Tensor) for p in params)
+    params[0].grad, params[1].grad = torch.ones(2), None
+    optimizer.step()
+    assert not torch.equal(params[0], start[0])
+    assert torch.equal(params[1], start[1])
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("lr", -1.0), ("betas", (1.0, 0.9)), ("betas", (0.9, -0.1)), ("eps", -1.0), ("weight_decay", -1.0)],

@@ -4,9 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from gancomponents.optim import Constant, MultiStep, Schedule, StepDecay, set_learning_rate
+from gancomponents.optim import Constant, Cosine, MultiStep, Schedule, StepDecay, Warmup, set_learning_rate
 
-SCHEDULES = [Constant(), StepDecay(5), MultiStep((3, 7, 8), gamma=0.3), MultiStep(start=4, every=3)]
+SCHEDULES = [
+    Constant(),
+    StepDecay(5),
+    MultiStep((3, 7, 8), gamma=0.3),
+    MultiStep(start=4, every=3),
+    Cosine(9, final=0.1),
+]
+SCHEDULES.append(Warmup(5, SCHEDULES[-1]))
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
@@ -25,6 +32,8 @@ def test_pickles_and_compares(schedule: Schedule) -> None:
             MultiStep(start=4, every=3),
             lambda o: torch.optim.lr_scheduler.MultiStepLR(o, range(4, 1000, 3), 0.5),
         ),
+        (Cosine(25, final=0.2), lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 25, 0.2 * 0.3)),
+        (Warmup(8), lambda o: torch.optim.lr_scheduler.LinearLR(o, 1 / 8, total_iters=7)),
     ],
 )
 def test_same_as_torchs(ours: Schedule, theirs: object) -> None:
@@ -34,6 +43,12 @@ def test_same_as_torchs(ours: Schedule, theirs: object) -> None:
         assert 0.3 * ours(step) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)
         optimizer.step()
         scheduler.step()
+
+
+def test_after_their_end() -> None:
+    assert Cosine(4, final=0.1)(4) == Cosine(4, final=0.1)(1000) == pytest.approx(0.1)
+    warm = Warmup(4, StepDecay(2))
+    assert [warm(step) for step in (0, 1, 2, 3, 4)] == [0.25, 0.5, 0.375, 0.5, 0.25]
 
 
 @pytest.mark.parametrize("tensor_rate", [False, True])
@@ -62,6 +77,10 @@ def test_rate_is_a_function_of_the_step_alone(tensor_rate: bool) -> None:
         lambda: MultiStep((3,), every=2),
         lambda: MultiStep(start=-1, every=2),
         lambda: MultiStep(start=1, every=0),
+        lambda: Cosine(0),
+        lambda: Cosine(5, final=-0.1),
+        lambda: Cosine(5, final=1.1),
+        lambda: Warmup(0),
     ],
 )
 def test_bad_arguments(make: object) -> None:

@@ -20,7 +20,7 @@ def test_extra_adam(case: Case) -> None:
         weight_decay=config["weight_decay"],
         amsgrad=config["amsgrad"],
     )
-    for index in range(6):
+    for index in range(case.meta["final_step_count"]):
         optimizer.zero_grad()
         loss = (inputs["A"] @ a).square().sum() / 2 + b.cos().sum() * a.sum() + 0.1 * b.pow(4).sum()
         loss.backward()
