@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gancomponents.data.augment import DiffAugment
     from gancomponents.data.dataset import DOMAINS, DomainDataset
     from gancomponents.data.depth import (
         decode_kitti_depth,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from gancomponents.data.transforms import JointTransform
 
 _HOMES = {
+    "augment": ("DiffAugment",),
     "dataset": ("DOMAINS", "DomainDataset"),
     "depth": ("decode_kitti_depth", "decode_simulator_depth", "encode_simulator_depth", "inverse_depth"),
     "images": ("image_size", "read_array", "read_image", "read_mask", "write_image"),
@@ -44,6 +46,7 @@ __all__ = [
     "KITTI_COLOURS",
     "KITTI_TO_COMMON",
     "LABELS",
+    "DiffAugment",
     "DomainDataset",
     "DomainLoader",
     "FileList",
