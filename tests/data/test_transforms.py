@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as functional
 
+from gancomponents.data import DepthTarget, DomainDataset, write_image
 from gancomponents.data.transforms import (
     BucketiseDepth,
     ByMode,
@@ -241,6 +243,33 @@ def test_colours_are_not_stretched_nor_anchored():
         assert (out == out[:, :1, :1]).all()
         assert 40 <= int(out.min()) <= 140
     assert (JointTransform(6, colour_jitter=0.5)(grey, seeded(1))["x"].unique()).numel() == 1
+
+
+@pytest.mark.known_bug(44)
+def test_a_data_set_stretches_no_image_and_keeps_what_transforms_made(tmp_path):
+    image = np.full((8, 8, 3), 100, np.uint8)
+    image[0] = 150
+    write_image(tmp_path / "x.png", image)
+    np.save(tmp_path / "d.npy", np.linspace(0, 800, 64, dtype=np.float32).reshape(8, 8))
+    (tmp_path / "list.json").write_text('[{"x": "x.png", "d": "d.npy"}]')
+
+    def sample(transform, **options):
+        data = DomainDataset(
+            tmp_path / "list.json", "s", tasks=("x", "d"), transform=transform, min_size=1, **options
+        )
+        return data.sample(0)
+
+    plain = sample(Resize(8))
+    expected = torch.tensor([100, 150]) / 127.5 - 1
+    torch.testing.assert_close(plain["x"].unique(), expected)
+    classes = Compose([Normalise.imagenet(), BucketiseDepth(buckets=16)])
+    out = sample(classes, depth=DepthTarget("s", log=True))
+    assert out["d"].dtype == torch.int64
+    assert out["d"].shape == (8, 8)  # as cross-entropy takes it
+    assert (out["d"].min(), out["d"].max()) == (0, 14)
+    torch.testing.assert_close(
+        out["x"], Normalise.imagenet()({"x": torch.from_numpy(image).permute(2, 0, 1)})["x"]
+    )
 
 
 def test_jitter_strengths_are_apart():
