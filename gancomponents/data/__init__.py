@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         log_to_inverse_depth,
         min_max,
     )
+    from gancomponents.data.geometry import CentreCrop, RandomCrop, RandomHorizontalFlip, Resize
     from gancomponents.data.images import (
         image_size,
         read_array,
@@ -40,18 +41,8 @@ if TYPE_CHECKING:
     )
     from gancomponents.data.lists import FileList, read_list
     from gancomponents.data.loader import DomainLoader
-    from gancomponents.data.transforms import (
-        BucketiseDepth,
-        ByMode,
-        CentreCrop,
-        ColourJitter,
-        Compose,
-        JointTransform,
-        Normalise,
-        RandomCrop,
-        RandomHorizontalFlip,
-        Resize,
-    )
+    from gancomponents.data.transforms import ByMode, Compose, JointTransform
+    from gancomponents.data.values import BucketiseDepth, ColourJitter, Normalise
 
 _HOMES = {
     "augment": ("DiffAugment",),
@@ -66,6 +57,7 @@ _HOMES = {
         "log_to_inverse_depth",
         "min_max",
     ),
+    "geometry": ("CentreCrop", "RandomCrop", "RandomHorizontalFlip", "Resize"),
     "images": ("image_size", "read_array", "read_image", "read_mask", "to_uint8", "write_image"),
     "labels": (
         "CITYSCAPES_COLOURS",
@@ -80,18 +72,8 @@ _HOMES = {
     ),
     "lists": ("FileList", "read_list"),
     "loader": ("DomainLoader",),
-    "transforms": (
-        "BucketiseDepth",
-        "ByMode",
-        "CentreCrop",
-        "ColourJitter",
-        "Compose",
-        "JointTransform",
-        "Normalise",
-        "RandomCrop",
-        "RandomHorizontalFlip",
-        "Resize",
-    ),
+    "transforms": ("ByMode", "Compose", "JointTransform"),
+    "values": ("BucketiseDepth", "ColourJitter", "Normalise"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

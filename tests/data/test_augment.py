@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from gancomponents.data import DiffAugment
-from gancomponents.data.augment import choice, cut_out, recolour, translate
+from gancomponents.data.augment import choice, cut_out, recolour, share_of, translate
 
 
 def test_nothing_switched_on_is_the_identity() -> None:
@@ -89,6 +89,10 @@ def test_a_hole_may_fill_the_image_and_be_empty() -> None:
     assert cut_out(x, zero, zero, 3, 3).sum() == 0
     assert torch.equal(cut_out(x, zero, zero, 0, 3), x)
     assert cut_out(x, zero + 1, zero + 1, 1, 1).sum() == 8
+
+
+def test_shares_round_halves_up() -> None:
+    assert [share_of(9, 0.5), share_of(12, 0.5), share_of(9, 0.25), share_of(12, 0.25)] == [5, 6, 2, 3]
 
 
 def test_the_largest_draw_stays_inside() -> None:

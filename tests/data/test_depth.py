@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gancomponents.data.depth import (
@@ -17,6 +17,7 @@ from gancomponents.data.depth import (
 )
 
 
+@settings(deadline=None)
 @given(st.floats(0, 2000), st.floats(0, 2000))
 def test_the_code_keeps_order_and_half_a_step(first, second):
     metres = np.array([first, second])

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gancomponents.data.labels import (
@@ -49,6 +49,7 @@ def test_round_trip(domain):
 TABLES = {**COLOURS, "kitti": KITTI_COLOURS, "flood": FLOOD_COLOURS, "cityscapes": CITYSCAPES_COLOURS}
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(TABLES)), st.data())
 def test_exact_and_nearest_agree_on_every_table(name, data):
     table = TABLES[name]
@@ -58,6 +59,7 @@ def test_exact_and_nearest_agree_on_every_table(name, data):
     assert np.array_equal(encode_colours(rgb, table), ids)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(TABLES)), st.data())
 def test_a_little_noise_changes_no_label(name, data):
     table = TABLES[name].astype(int)

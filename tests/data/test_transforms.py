@@ -1,37 +1,18 @@
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as functional
 
-from gancomponents.data import DepthTarget, DomainDataset, write_image
-from gancomponents.data.transforms import (
-    BucketiseDepth,
+from gancomponents.data import (
     ByMode,
     CentreCrop,
     ColourJitter,
     Compose,
     JointTransform,
-    Normalise,
     RandomCrop,
     RandomHorizontalFlip,
     Resize,
 )
-
-
-def positions(height, width):
-    """Every field holds where its pixels came from, so that fields can be compared after the transform."""
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    code = (rows * width + columns)[None].float()
-    return {
-        "x": torch.stack([rows, columns, rows]).to(torch.uint8),
-        "d": code,
-        "s": code.long(),
-        "m": code.clone(),
-    }
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
+from tests.data.samples import positions, seeded
 
 
 @pytest.mark.parametrize("train", [True, False])
@@ -197,166 +178,13 @@ def test_steps_by_mode():
     assert Compose([])(positions(3, 4)).keys() == positions(3, 4).keys()
 
 
-def test_flips_are_involutions():
-    fields, flip = positions(5, 7), RandomHorizontalFlip(1.0)
-    once = flip(fields)
-    assert all(torch.equal(once[name], fields[name].flip(2)) for name in fields)
-    twice = flip(once)
-    assert all(torch.equal(twice[name], fields[name]) for name in fields)
-
-
-@pytest.mark.known_bug(43)
-def test_crops_reach_every_position_and_may_be_the_whole():
-    fields = positions(5, 6)
-    crop, corners = RandomCrop((3, 4)), set()
-    for seed in range(300):
-        out = crop(fields, seeded(seed))
-        assert all(field.shape[1:] == (3, 4) for field in out.values())
-        row, column = int(out["x"][0, 0, 0]), int(out["x"][1, 0, 0])
-        corners.add((row, column))
-        assert torch.equal(out["s"], fields["s"][:, row : row + 3, column : column + 4])
-    assert corners == {(row, column) for row in range(3) for column in range(3)}
-    for whole in (RandomCrop((5, 6)), CentreCrop((5, 6))):
-        assert all(torch.equal(field, fields[name]) for name, field in whole(fields).items())
-
-
-@pytest.mark.known_bug(43)
-def test_every_field_and_both_statistics_can_be_normalised():
-    fields = {name: field.clone() for name, field in positions(4, 4).items()}
-    fields["x"] = torch.randint(0, 256, (3, 4, 4), dtype=torch.uint8)
-    out = Normalise()(fields)
-    torch.testing.assert_close(out["x"], fields["x"].float() / 127.5 - 1)
-    assert all(torch.equal(out[name], fields[name]) for name in "dsm")
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    expected = (fields["x"].double() / 255 - mean[:, None, None]) / std[:, None, None]
-    torch.testing.assert_close(Normalise.imagenet()(fields)["x"], expected.float())
-    double = Normalise.imagenet()({"x": fields["x"].double() / 255})["x"]
-    torch.testing.assert_close(double, expected)
-    assert Normalise()({"d": fields["d"]}).keys() == {"d"}
-
-
-@pytest.mark.known_bug(44)
-def test_colours_are_not_stretched_nor_anchored():
-    grey = {"x": torch.full((3, 6, 6), 90, dtype=torch.uint8)}
-    for seed in range(10):
-        out = ColourJitter()(grey, seeded(seed))["x"]
-        assert (out == out[:, :1, :1]).all()
-        assert 40 <= int(out.min()) <= 140
-    assert (JointTransform(6, colour_jitter=0.5)(grey, seeded(1))["x"].unique()).numel() == 1
-
-
-@pytest.mark.known_bug(44)
-def test_a_data_set_stretches_no_image_and_keeps_what_transforms_made(tmp_path):
-    image = np.full((8, 8, 3), 100, np.uint8)
-    image[0] = 150
-    write_image(tmp_path / "x.png", image)
-    np.save(tmp_path / "d.npy", np.linspace(0, 800, 64, dtype=np.float32).reshape(8, 8))
-    (tmp_path / "list.json").write_text('[{"x": "x.png", "d": "d.npy"}]')
-
-    def sample(transform, **options):
-        data = DomainDataset(
-            tmp_path / "list.json", "s", tasks=("x", "d"), transform=transform, min_size=1, **options
-        )
-        return data.sample(0)
-
-    plain = sample(Resize(8))
-    expected = torch.tensor([100, 150]) / 127.5 - 1
-    torch.testing.assert_close(plain["x"].unique(), expected)
-    classes = Compose([Normalise.imagenet(), BucketiseDepth(buckets=16)])
-    out = sample(classes, depth=DepthTarget("s", log=True))
-    assert out["d"].dtype == torch.int64
-    assert out["d"].shape == (8, 8)  # as cross-entropy takes it
-    assert (out["d"].min(), out["d"].max()) == (0, 14)
-    torch.testing.assert_close(
-        out["x"], Normalise.imagenet()({"x": torch.from_numpy(image).permute(2, 0, 1)})["x"]
-    )
-
-
-def test_jitter_strengths_are_apart():
-    image = {"x": torch.rand(3, 8, 8)}
-    for name in ("brightness", "saturation", "contrast"):
-        strengths = {"brightness": 0.0, "saturation": 0.0, "contrast": 0.0, name: 1.0}
-        out = ColourJitter(**strengths)(image, seeded(2))["x"]
-        assert not torch.equal(out, image["x"])
-        grey = (out * torch.tensor([0.2989, 0.587, 0.114])[:, None, None]).sum(0)
-        before = (image["x"] * torch.tensor([0.2989, 0.587, 0.114])[:, None, None]).sum(0)
-        if name == "saturation":  # a mix with grey keeps grey, up to clamping
-            assert (grey - before).abs().median() < 0.02
-        with pytest.raises(ValueError, match=rf"{name} must be in 0\.\.1, got 2"):
-            ColourJitter(**{name: 2})
-    assert ColourJitter()({"d": image["x"]}).keys() == {"d"}
-
-
-def test_sizes_by_field():
-    fields = positions(6, 8)
-    out = Resize({"x": 4, "d": (2, 3)})(fields)
-    assert [tuple(out[name].shape[1:]) for name in "xdsm"] == [(4, 4), (2, 3), (6, 8), (6, 8)]
-    out = Resize({"default": 3, "s": 5})(fields)
-    assert [tuple(out[name].shape[1:]) for name in "xdsm"] == [(3, 3), (3, 3), (5, 5), (3, 3)]
-    out = Resize(3, keep_aspect_ratio=True)({"d": fields["d"], "x": fields["x"][:, :4]})
-    assert [tuple(field.shape[1:]) for field in out.values()] == [(3, 6), (3, 6)]  # in proportion to x
-
-
-def test_interpolation_by_field():
-    fields = {"x": torch.rand(3, 9, 9), "d": torch.rand(1, 9, 9)}
-    out = Resize(5, smooth=("x", "d"))(fields)
-    expected = functional.interpolate(fields["d"][None], (5, 5), mode="bilinear", antialias=True)[0]
-    torch.testing.assert_close(out["d"], expected)
-    corners = Resize(5, align_corners=True)(fields)
-    assert torch.equal(corners["x"], fields["x"][:, ::2, ::2])  # every other pixel lies on a corner
-    assert set(corners["d"].flatten().tolist()) <= set(fields["d"].flatten().tolist())
-    bytes_ = (fields["x"] * 255).to(torch.uint8)
-    coarse = Resize(6, align_corners=True)({"x": bytes_})["x"]
-    assert coarse.dtype == torch.uint8
-    exact = functional.interpolate(bytes_[None].float(), (6, 6), mode="bilinear", align_corners=True)[0]
-    assert (coarse - exact).abs().max() <= 0.5
-
-
-def test_align_corners_runs_through_the_pipeline():
-    fields = {"x": torch.rand(3, 24, 24)}
-    plain = JointTransform(8, crop=8, train=False)(fields)["x"]
-    corners = JointTransform(8, crop=8, train=False, align_corners=True)(fields)["x"]
+def test_options_of_resizing_run_through_the_pipeline():
+    fields = {"x": torch.rand(3, 24, 24), "d": torch.rand(1, 24, 24)}
+    plain = JointTransform(8, crop=8, train=False)(fields)
+    corners = JointTransform(8, crop=8, train=False, align_corners=True)(fields)
     expected = functional.interpolate(fields["x"][None], (8, 8), mode="bilinear", align_corners=True)[0]
-    torch.testing.assert_close(corners, expected)
-    assert not torch.allclose(plain, corners)
-
-
-def test_buckets_are_counted_edges():
-    depth = torch.rand(1, 40, 50, dtype=torch.float64) * 10 - 1
-    out = BucketiseDepth(1.0, 6.0, buckets=7)({"d": depth, "x": depth})
-    edges = torch.linspace(1, 6, 6, dtype=torch.float64)
-    assert torch.equal(out["d"], (depth[..., None] >= edges).sum(-1))
-    assert out["d"].unique().tolist() == list(range(7))
-    assert torch.equal(out["x"], depth)
-    assert BucketiseDepth()({"x": depth}).keys() == {"x"}
-    other = BucketiseDepth(field="x")({"x": torch.tensor([[[-9.0, 99.0]]])})["x"]
-    assert other.tolist() == [[[0, 255]]]
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: Resize(0), "size must be one side or"),
-        (lambda: Resize((1, 2, 3)), "size must be one side or"),
-        (lambda: Resize({"d": 0}), r"size\['d'\] must be"),
-        (lambda: Resize((2, 3), keep_aspect_ratio=True), "size must be one side with keep_aspect_ratio"),
-        (lambda: RandomCrop(0), "size must be one side or"),
-        (lambda: CentreCrop((4, 0)), "size must be one side or"),
-        (
-            lambda: CentreCrop(4)({"d": torch.zeros(1, 3, 9)}),
-            r"at least \(4, 4\) to be cropped, got \(3, 9\)",
-        ),
-        (
-            lambda: RandomCrop(1)({"d": torch.zeros(1, 3, 9), "m": torch.zeros(1, 2, 9)}),
-            "one height and width",
-        ),
-        (lambda: RandomHorizontalFlip(2), r"p must be in 0\.\.1"),
-        (lambda: Normalise(std=0), "std must be positive"),
-        (lambda: Normalise((0.1, 0.2))({"x": torch.zeros(3, 1, 1)}), "mean must have a number for each of 3"),
-        (lambda: BucketiseDepth(2, 1), "low must be below high"),
-        (lambda: BucketiseDepth(buckets=2), "buckets must be >= 3"),
-    ],
-)
-def test_bad_steps(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
+    torch.testing.assert_close(corners["x"], expected)
+    assert not torch.allclose(plain["x"], corners["x"])
+    exact = JointTransform(8, crop=8, train=False, nearest_exact=True, target_sizes={})(fields)
+    assert torch.equal(exact["x"], plain["x"])
+    assert torch.equal(exact["d"], fields["d"][:, 1::3, 1::3])
