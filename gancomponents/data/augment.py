@@ -22,8 +22,8 @@ class DiffAugment(nn.Module):
     Changes nothing in evaluation mode, unless ``draws`` are given.
 
     Args:
-        colour: whether to change brightness (+ -0.5 to 0.5), contrast (x 0.5 to 1.5) and saturation (x 0 to
-            2); of the images alone.
+        colour: whether to change brightness (-0.5 to 0.5 is added), contrast (times 0.5 to 1.5) and saturation
+            (times 0 to 2); of the images alone.
         translation: shifts reach this share of height and width to both sides; zeros come in. 0 for none.
         cutout: sides of the hole as a share of height and width, filled with zeros. 0 for none.
 
