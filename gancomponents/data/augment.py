@@ -166,9 +166,10 @@ def translate(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     from_BH = torch.arange(height, device=x.device) + rows[:, None]
     from_BW = torch.arange(width, device=x.device) + columns[:, None]
     inside_B1HW = within(from_BH, 0, height)[:, None, :, None] & within(from_BW, 0, width)[:, None, None, :]
-    x = x.gather(2, from_BH.clamp(0, height - 1)[:, None, :, None].expand(x.shape))
-    x = x.gather(3, from_BW.clamp(0, width - 1)[:, None, None, :].expand(x.shape))
-    return torch.where(inside_B1HW, x, torch.zeros_like(x))
+    from_BHW = from_BH.clamp(0, height - 1)[:, :, None] * width + from_BW.clamp(0, width - 1)[:, None, :]
+    moved = x.flatten(2).gather(2, from_BHW.flatten(1)[:, None].expand(-1, x.shape[1], -1)).view(x.shape)
+    # The zeros, which are laid out like x, come first and decide how the result is.
+    return torch.where(~inside_B1HW, torch.zeros_like(x), moved)
 
 
 def cut_out(x: Tensor, top: Tensor, left: Tensor, height: int, width: int) -> Tensor:

@@ -106,6 +106,12 @@ def test_what_comes_in_is_zero_whatever_was_there() -> None:
     assert translate(x, torch.tensor([0]), torch.tensor([2]))[0, 0, 0, 1:].tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_layout_is_kept(layout: torch.memory_format) -> None:
+    x = torch.rand(2, 3, 8, 6).contiguous(memory_format=layout)
+    assert DiffAugment()(x)[0].is_contiguous(memory_format=layout)
+
+
 def test_gradient() -> None:
     x = torch.randn(2, 3, 5, 4, dtype=torch.float64, requires_grad=True)
     mask = torch.rand(2, 1, 5, 4, dtype=torch.float64, requires_grad=True)
