@@ -7,16 +7,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gancomponents.data.augment import DiffAugment
     from gancomponents.data.dataset import DOMAINS, DomainDataset
     from gancomponents.data.depth import (
+        DepthTarget,
         decode_kitti_depth,
         decode_simulator_depth,
         encode_simulator_depth,
         inverse_depth,
+        log_depth,
+        log_to_inverse_depth,
+        min_max,
     )
-    from gancomponents.data.images import image_size, read_array, read_image, read_mask, write_image
+    from gancomponents.data.geometry import CentreCrop, RandomCrop, RandomHorizontalFlip, Resize
+    from gancomponents.data.images import (
+        image_size,
+        read_array,
+        read_image,
+        read_mask,
+        to_uint8,
+        write_image,
+    )
     from gancomponents.data.labels import (
+        CITYSCAPES_COLOURS,
         COLOURS,
+        FLOOD_COLOURS,
+        FLOOD_LABELS,
         KITTI_COLOURS,
         KITTI_TO_COMMON,
         LABELS,
@@ -25,29 +41,66 @@ if TYPE_CHECKING:
     )
     from gancomponents.data.lists import FileList, read_list
     from gancomponents.data.loader import DomainLoader
-    from gancomponents.data.transforms import JointTransform
+    from gancomponents.data.transforms import ByMode, Compose, JointTransform
+    from gancomponents.data.values import BucketiseDepth, ColourJitter, Normalise
 
 _HOMES = {
+    "augment": ("DiffAugment",),
     "dataset": ("DOMAINS", "DomainDataset"),
-    "depth": ("decode_kitti_depth", "decode_simulator_depth", "encode_simulator_depth", "inverse_depth"),
-    "images": ("image_size", "read_array", "read_image", "read_mask", "write_image"),
-    "labels": ("COLOURS", "KITTI_COLOURS", "KITTI_TO_COMMON", "LABELS", "decode_labels", "encode_colours"),
+    "depth": (
+        "DepthTarget",
+        "decode_kitti_depth",
+        "decode_simulator_depth",
+        "encode_simulator_depth",
+        "inverse_depth",
+        "log_depth",
+        "log_to_inverse_depth",
+        "min_max",
+    ),
+    "geometry": ("CentreCrop", "RandomCrop", "RandomHorizontalFlip", "Resize"),
+    "images": ("image_size", "read_array", "read_image", "read_mask", "to_uint8", "write_image"),
+    "labels": (
+        "CITYSCAPES_COLOURS",
+        "COLOURS",
+        "FLOOD_COLOURS",
+        "FLOOD_LABELS",
+        "KITTI_COLOURS",
+        "KITTI_TO_COMMON",
+        "LABELS",
+        "decode_labels",
+        "encode_colours",
+    ),
     "lists": ("FileList", "read_list"),
     "loader": ("DomainLoader",),
-    "transforms": ("JointTransform",),
+    "transforms": ("ByMode", "Compose", "JointTransform"),
+    "values": ("BucketiseDepth", "ColourJitter", "Normalise"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "CITYSCAPES_COLOURS",
     "COLOURS",
     "DOMAINS",
+    "FLOOD_COLOURS",
+    "FLOOD_LABELS",
     "KITTI_COLOURS",
     "KITTI_TO_COMMON",
     "LABELS",
+    "BucketiseDepth",
+    "ByMode",
+    "CentreCrop",
+    "ColourJitter",
+    "Compose",
+    "DepthTarget",
+    "DiffAugment",
     "DomainDataset",
     "DomainLoader",
     "FileList",
     "JointTransform",
+    "Normalise",
+    "RandomCrop",
+    "RandomHorizontalFlip",
+    "Resize",
     "decode_kitti_depth",
     "decode_labels",
     "decode_simulator_depth",
@@ -55,10 +108,14 @@ __all__ = [
     "encode_simulator_depth",
     "image_size",
     "inverse_depth",
+    "log_depth",
+    "log_to_inverse_depth",
+    "min_max",
     "read_array",
     "read_image",
     "read_list",
     "read_mask",
+    "to_uint8",
     "write_image",
 ]
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from gancomponents.data.depth import decode_kitti_depth, decode_simulator_depth, inverse_depth, min_max
+from gancomponents.data.depth import DepthTarget
 from gancomponents.data.images import image_size, plane, read_array, read_image, read_mask
 from gancomponents.data.labels import COLOURS, KITTI_COLOURS, KITTI_TO_COMMON, LABELS, encode_colours
 from gancomponents.data.lists import check_exist, read_list
@@ -27,35 +27,8 @@ Array = npt.NDArray[Any]
 Transform = Callable[[dict[str, Tensor], torch.Generator], dict[str, Tensor]]
 
 
-def _simulated_depth(stored: Array) -> Array:
-    """Inverse depth of the simulator's RGB code, or of metres in floating point."""
-    if stored.dtype == np.uint8 and stored.ndim == 3:
-        return inverse_depth(decode_simulator_depth(stored))
-    if stored.dtype.kind != "f":
-        raise ValueError(
-            f"expected the simulator's RGB depth or metres in floating point, got {_describe(stored)}"
-        )
-    if (stored < 0).any():
-        raise ValueError(f"expected metres >= 0, got {stored.min():g}")
-    return inverse_depth(stored)
-
-
-def _kitti_depth(stored: Array) -> Array:
-    """Inverse depth of 16-bit centimetres."""
-    return inverse_depth(decode_kitti_depth(stored))
-
-
-def _pseudo_depth(stored: Array) -> Array:
-    """Predicted inverse depth of unknown scale, stretched to 0..1."""
-    return min_max(stored[..., 0] if stored.ndim == 3 and stored.shape[-1] == 3 else stored)
-
-
-_DEPTH: dict[str, Callable[[Array], Array]] = {
-    "s": _simulated_depth,
-    "kitti": _kitti_depth,
-    "r": _pseudo_depth,
-    "rf": _pseudo_depth,
-}
+#: What a depth file means where the caller does not say.
+_DEPTH: dict[str, Callable[[Array], Array]] = {domain: DepthTarget(domain) for domain in DOMAINS}
 
 
 class DomainDataset:
@@ -141,8 +114,9 @@ class DomainDataset:
             index: row of the list.
             epoch: another epoch is augmented otherwise.
 
-        Shape: x (3, H, W) float32 in [-1, 1]; s (h, w) int64, ids of ``LABELS``; d (1, h, w) float32, inverse
-            depth; m (1, H, W) float32 in {0, 1}, 1 = water.
+        Shape: x (3, H, W) float32 in [-1, 1], or as the transform normalised it; s (h, w) int64, ids of
+            ``LABELS``; d (1, h, w) float32, inverse depth, or (h, w) int64 where the transform made buckets;
+            m (1, H, W) float32 in {0, 1}, 1 = water.
 
         Raises:
             InputError: a file that cannot be read, or does not fit the others; it names the file.
@@ -231,9 +205,11 @@ class DomainDataset:
 
     def _finish(self, task: str, field: Tensor, low: int, high: int) -> Tensor:
         if task == "x":
+            if field.is_floating_point():
+                return field  # the transform has normalised it
             scale = max(high - low, 1)
             return field.float().sub_(low).mul_(2 / scale).sub_(1).clamp_(-1, 1)
-        if task == "s":
+        if task == "s" or (task == "d" and not field.is_floating_point()):
             return field[0].long()
         return field.float().contiguous()
 

@@ -1,15 +1,20 @@
 """Depth on disk: the simulator's three-channel encoding, 16-bit centimetres, inverse depth (numpy only)."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 __all__ = [
     "MAX_SIMULATOR_DEPTH",
     "SIMULATOR_RESOLUTION",
+    "DepthTarget",
     "decode_kitti_depth",
     "decode_simulator_depth",
     "encode_simulator_depth",
     "inverse_depth",
+    "log_depth",
+    "log_to_inverse_depth",
     "min_max",
 ]
 
@@ -80,13 +85,13 @@ _MIDDLE = (np.trunc((247 - _VALUES) / 8) * 256).astype(np.int32)
 _LOW = (255 - _VALUES).astype(np.int32)
 
 
-def decode_kitti_depth(centimetres: npt.NDArray[np.uint16]) -> Floats:
+def decode_kitti_depth(centimetres: npt.NDArray[np.uint16] | npt.NDArray[np.floating]) -> Floats:
     """Metric depth of Virtual KITTI 2's 16-bit centimetres (65535 is the sky, 655.35 m).
 
     Args:
-        centimetres: depth as stored.
+        centimetres: depth as stored, or floating (after averaging, for example).
 
-    Shape: (...) uint16 to (...) float32, metres.
+    Shape: (...) uint16 or floating to (...) float32, metres.
 
     Raises:
         ValueError: another type: an 8-bit reader has cut the depth to 0..255.
@@ -94,7 +99,7 @@ def decode_kitti_depth(centimetres: npt.NDArray[np.uint16]) -> Floats:
     >>> decode_kitti_depth(np.array([[150, 65535]], np.uint16)).tolist()
     [[1.5, 655.3499755859375]]
     """
-    if centimetres.dtype != np.uint16:
+    if centimetres.dtype != np.uint16 and centimetres.dtype.kind != "f":
         raise ValueError(
             f"centimetres must be uint16, got {centimetres.dtype}: read the PNG without conversion"
         )
@@ -124,6 +129,43 @@ def inverse_depth(metres: npt.NDArray[np.floating], *, nearest: float = 0.1) -> 
     return np.reciprocal(np.maximum(np.asarray(metres, dtype=np.float32), np.float32(nearest)))
 
 
+def log_depth(metres: npt.NDArray[np.floating], *, nearest: float = 0.1) -> Floats:
+    """Natural logarithm of depth, held at ``nearest`` or more as in :func:`inverse_depth`.
+
+    Args:
+        metres: depth, metres, finite (the encodings here write the sky as a far depth).
+        nearest: smallest depth told apart, metres.
+
+    Shape: (...) to (...) float32, log(nearest) or more.
+
+    Raises:
+        ValueError: ``nearest`` not above zero.
+
+    >>> log_depth(np.array([0.0, 1.0, np.e])).astype(float).round(3).tolist()
+    [-2.303, 0.0, 1.0]
+    """
+    if not nearest > 0:
+        raise ValueError(f"nearest must be above 0, got {nearest}: give the closest depth in metres")
+    return np.log(np.maximum(np.asarray(metres, dtype=np.float32), np.float32(nearest)))
+
+
+def log_to_inverse_depth(logs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Relative inverse depth of logarithms, the nearest point of the whole array at 1.
+
+    exp(-d) over its maximum, computed as exp(min d - d), which neither overflows nor divides by zero.
+
+    Args:
+        logs: logarithms of depth, of any unit.
+
+    Shape: (...), not empty, to (...) of the same type, in (0, 1].
+
+    >>> log_to_inverse_depth(np.log(np.array([2.0, 4.0, 8.0]))).round(6).tolist()
+    [1.0, 0.5, 0.25]
+    """
+    logs = np.asarray(logs)
+    return np.exp(logs.min() - logs)
+
+
 def min_max(values: npt.NDArray[np.floating] | npt.NDArray[np.integer]) -> Floats:
     """Values stretched to 0..1 by their own minimum and maximum; a constant array becomes zeros.
 
@@ -138,3 +180,68 @@ def min_max(values: npt.NDArray[np.floating] | npt.NDArray[np.integer]) -> Float
     values = np.asarray(values).astype(np.float32)
     low, high = values.min(), values.max()
     return (values - low) / (high - low) if high > low else np.zeros_like(values)
+
+
+class DepthTarget:
+    """What a depth file means in its domain, as a target for training; for ``DomainDataset(depth=...)``.
+
+    The simulator's RGB code or metres (s) and 16-bit centimetres (kitti) become inverse depth, or its
+    logarithm where depth is learnt by classification; predictions (r, rf) are inverse depth of unknown scale
+    and are stretched to 0..1. Upstream's zero depths are infinite, and stretching a logarithm is refused when
+    loading; neither is so here.
+
+    Args:
+        domain: "r", "s", "rf" or "kitti".
+        log: logarithm of metric depth instead of its inverse (s and kitti alone).
+        stretch: stretch each map to 0..1; None does so where the scale is unknown (r and rf), True is for
+            pseudo-labels of all domains.
+        nearest: smallest depth told apart, metres; see :func:`inverse_depth`.
+
+    Shape: called with an array as stored, (H, W) or (H, W, 3); returns (H, W) float32.
+
+    Raises:
+        ValueError: an unknown domain; ``log`` or ``stretch=False`` where the scale is unknown; an array that
+            the domain does not have.
+
+    >>> DepthTarget("kitti")(np.array([[50, 400]], np.uint16)).tolist()
+    [[2.0, 0.25]]
+    >>> DepthTarget("kitti", log=True, stretch=True)(np.array([[50, 200, 800]], np.uint16)).round(3).tolist()
+    [[0.0, 0.5, 1.0]]
+    """
+
+    def __init__(self, domain: str, *, log: bool = False, stretch: bool | None = None, nearest: float = 0.1):
+        if domain not in ("r", "s", "rf", "kitti"):
+            raise ValueError(f"domain must be one of r, s, rf and kitti, got {domain!r}: choose one")
+        relative = domain in ("r", "rf")
+        if relative and log:
+            raise ValueError(f"log must be False in domain {domain}, got True: its depth has no known scale")
+        if relative and stretch is False:
+            raise ValueError(
+                f"stretch must be True or None in domain {domain}, got False: its depth has no known scale"
+            )
+        if not nearest > 0:
+            raise ValueError(f"nearest must be above 0, got {nearest}: give the closest depth in metres")
+        self.domain, self.log, self.nearest = domain, log, nearest
+        self.stretch = relative if stretch is None else stretch
+
+    def __call__(self, stored: npt.NDArray[Any]) -> Floats:
+        if self.domain in ("r", "rf"):
+            # A grey picture may have been written with three equal channels.
+            return min_max(stored[..., 0] if stored.ndim == 3 and stored.shape[-1] == 3 else stored)
+        metres = decode_kitti_depth(stored) if self.domain == "kitti" else _simulated_metres(stored)
+        values = (log_depth if self.log else inverse_depth)(metres, nearest=self.nearest)
+        return min_max(values) if self.stretch else values
+
+
+def _simulated_metres(stored: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
+    """Metres of the simulator's RGB code, or of what is metres already."""
+    if stored.dtype == np.uint8 and stored.ndim == 3:
+        return decode_simulator_depth(stored)
+    if stored.dtype.kind != "f":
+        raise ValueError(
+            "expected the simulator's RGB depth or metres in floating point, got "
+            f"{stored.dtype} {tuple(stored.shape)}"
+        )
+    if (stored < 0).any():
+        raise ValueError(f"expected metres >= 0, got {stored.min():g}")
+    return stored

@@ -4,7 +4,7 @@ import io
 import os
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,10 @@ import numpy.typing as npt
 from gancomponents.data._files import MAX_PIXELS, AnyPath, decode, open_image, opencv, read_bytes
 from gancomponents.errors import InputError
 
-__all__ = ["MAX_PIXELS", "image_size", "read_array", "read_image", "read_mask", "write_image"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["MAX_PIXELS", "image_size", "read_array", "read_image", "read_mask", "to_uint8", "write_image"]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -215,3 +218,31 @@ def write_image(path: AnyPath, image: npt.NDArray[np.uint8] | npt.NDArray[np.uin
         raise InputError(
             str(path), expected="a file that can be written", got=got, fix="correct path or permissions"
         ) from error
+
+
+def to_uint8(x: "Tensor", *, truncate: bool = False) -> npt.NDArray[np.uint8]:
+    """Images in [-1, 1] as what `write_image` writes.
+
+    (x + 1) / 2 * 255, to the nearest level; values outside the range are clamped.
+
+    Args:
+        x: one image or a batch.
+        truncate: round down, as upstream, which darkens every image by half a level.
+
+    Shape: (..., C, H, W), floating; returns (..., H, W, C) uint8, 0..255.
+
+    Raises:
+        ValueError: fewer than three axes, or whole numbers.
+
+    >>> import torch
+    >>> to_uint8(torch.tensor([-1.0, 0.0, 1.0]).view(3, 1, 1)).tolist()
+    [[[0, 128, 255]]]
+    """
+    if x.dim() < 3 or not x.is_floating_point():
+        raise ValueError(
+            f"x must be floating (..., C, H, W), got {x.dtype} {tuple(x.shape)}: pass images in [-1, 1]"
+        )
+    x = x.detach().cpu()
+    levels = (x if x.dtype.itemsize >= 4 else x.float()).clamp(-1, 1).add(1).div(2).mul(255)
+    levels = levels.floor() if truncate else levels.add(0.5).floor()
+    return np.ascontiguousarray(levels.byte().movedim(-3, -1).numpy())

@@ -7,7 +7,17 @@ import numpy.typing as npt
 
 from gancomponents.errors import InputError
 
-__all__ = ["COLOURS", "KITTI_COLOURS", "KITTI_TO_COMMON", "LABELS", "decode_labels", "encode_colours"]
+__all__ = [
+    "CITYSCAPES_COLOURS",
+    "COLOURS",
+    "FLOOD_COLOURS",
+    "FLOOD_LABELS",
+    "KITTI_COLOURS",
+    "KITTI_TO_COMMON",
+    "LABELS",
+    "decode_labels",
+    "encode_colours",
+]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -74,6 +84,36 @@ KITTI_TO_COMMON: Bytes = np.array([5, 9, 7, 4, 2, 1, 3, 3, 3, 3, 10, 6, 6, 6, 10
 KITTI_TO_COMMON.flags.writeable = False
 
 
+#: Where a flood cannot, must and may be, in the order of their ids.
+FLOOD_LABELS: tuple[str, ...] = ("cannot", "must", "may")
+
+#: RGB of each flood label, (3, 3) uint8.
+FLOOD_COLOURS: Bytes = _table((255, 0, 0), (0, 0, 255), (0, 0, 0))
+
+#: RGB of Cityscapes' nineteen training classes, (19, 3) uint8, for pictures.
+CITYSCAPES_COLOURS: Bytes = _table(
+    (128, 64, 128),  # 0 road
+    (244, 35, 232),  # 1 sidewalk
+    (70, 70, 70),  # 2 building
+    (102, 102, 156),  # 3 wall
+    (190, 153, 153),  # 4 fence
+    (153, 153, 153),  # 5 pole
+    (250, 170, 30),  # 6 traffic light
+    (220, 220, 0),  # 7 traffic sign
+    (107, 142, 35),  # 8 vegetation
+    (152, 251, 152),  # 9 terrain
+    (70, 130, 180),  # 10 sky
+    (220, 20, 60),  # 11 person
+    (255, 0, 0),  # 12 rider
+    (0, 0, 142),  # 13 car
+    (0, 0, 70),  # 14 truck
+    (0, 60, 100),  # 15 bus
+    (0, 80, 100),  # 16 train
+    (0, 0, 230),  # 17 motorcycle
+    (119, 11, 32),  # 18 bicycle
+)
+
+
 def _pack(rgb: npt.NDArray[np.integer]) -> npt.NDArray[np.uint32]:
     """One integer per colour: comparing it compares three channels at once."""
     packed = rgb[..., 0].astype(np.uint32)
@@ -95,7 +135,7 @@ def _perfect_hash(table: bytes) -> tuple[int, Bytes, npt.NDArray[np.uint32]]:
     return modulus, slots, colours
 
 
-def encode_colours(rgb: Bytes, table: Bytes, nearest: bool = True) -> Bytes:
+def encode_colours(rgb: Bytes, table: Bytes, nearest: bool = True, *, unknown: int | None = None) -> Bytes:
     """Class ids of a colour-coded label image.
 
     Exact colours first, the others to the nearest (Euclidean) one; among equally near ones the lower id wins.
@@ -104,13 +144,16 @@ def encode_colours(rgb: Bytes, table: Bytes, nearest: bool = True) -> Bytes:
     Args:
         rgb: colour-coded image, 0..255.
         table: colour of each id, for example ``COLOURS["s"]`` or ``KITTI_COLOURS``; at most 256 rows.
-        nearest: whether unknown colours take the nearest id; otherwise they are an error.
+        nearest: whether unknown colours take the nearest id; otherwise they are an error, or ``unknown``.
+        unknown: the id of colours that are not in the table, with ``nearest=False``; upstream gives all of
+            them KITTI's 14, undefined.
 
     Shape: rgb (..., 3) uint8, table (N, 3) uint8; returns (...) uint8.
 
     Raises:
         InputError: a colour that is not in the table, with ``nearest=False``.
-        ValueError: arrays of another shape or type.
+        ValueError: arrays of another shape or type, an ``unknown`` that is no id, or that ``nearest`` leaves
+            no use for.
 
     >>> ids = encode_colours(np.array([[[0, 0, 255], [56, 54, 55]]], np.uint8), COLOURS["s"])
     >>> [LABELS[i] for i in ids[0]]
@@ -122,21 +165,28 @@ def encode_colours(rgb: Bytes, table: Bytes, nearest: bool = True) -> Bytes:
         raise ValueError(
             f"table must be uint8 (1..256, 3), got {table.dtype} {table.shape}: one colour per id"
         )
+    if unknown is not None and (nearest or not 0 <= unknown < len(table)):
+        raise ValueError(
+            f"unknown must be an id in 0..{len(table) - 1}, with nearest=False, got {unknown} with "
+            f"nearest={nearest}: choose one of the two rules"
+        )
     modulus, slots, colours = _perfect_hash(table.tobytes())
     packed = _pack(rgb)
     ids = slots[packed % np.uint32(modulus)]
-    unknown = colours[ids] != packed
-    if unknown.any():
-        strangers, where = np.unique(packed[unknown], return_inverse=True)
+    strange = colours[ids] != packed
+    if unknown is not None:
+        return np.where(strange, np.uint8(unknown), ids)
+    if strange.any():
+        strangers, where = np.unique(packed[strange], return_inverse=True)
         channels = np.stack([strangers >> 16, strangers >> 8 & 255, strangers & 255], axis=1).astype(np.int32)
         if not nearest:
             raise InputError(
                 "colour-coded labels",
                 expected=f"only the {len(table)} colours of the table",
-                got=f"{int(unknown.sum())} other pixels, such as RGB {tuple(channels[0].tolist())}",
+                got=f"{int(strange.sum())} other pixels, such as RGB {tuple(channels[0].tolist())}",
                 fix="write labels in a lossless format with the table's colours, or allow the nearest colour",
             )
-        ids[unknown] = _nearest(channels, table)[where.reshape(-1)]
+        ids[strange] = _nearest(channels, table)[where.reshape(-1)]
     return ids
 
 
@@ -147,26 +197,33 @@ def _nearest(colours: npt.NDArray[np.int32], table: Bytes) -> Bytes:
     return distance.argmin(axis=1).astype(np.uint8)
 
 
-def decode_labels(ids: npt.NDArray[np.integer], domain: str = "s") -> Bytes:
-    """Colour-coded image of class ids, in the colours of a domain.
+def decode_labels(ids: npt.NDArray[np.integer], colours: str | Bytes = "s") -> Bytes:
+    """Colour-coded image of class ids.
 
     Args:
-        ids: class ids, 0..10.
-        domain: "s" or "r".
+        ids: class ids, 0..N-1 (0..10 for a domain).
+        colours: a domain, "s" or "r", for its colours of ``LABELS``; or a table of colours, for example
+            ``FLOOD_COLOURS``.
 
-    Shape: ids (...); returns (..., 3) uint8.
+    Shape: ids (...), table (N, 3) uint8; returns (..., 3) uint8.
 
     Raises:
         ValueError: an unknown domain, or an id outside the classes.
 
     >>> decode_labels(np.array([[9, 10]]), "r").tolist()
     [[[8, 19, 49], [0, 80, 100]]]
+    >>> decode_labels(np.array([FLOOD_LABELS.index("must")]), FLOOD_COLOURS).tolist()
+    [[0, 0, 255]]
     """
-    if domain not in COLOURS:
-        raise ValueError(f"domain must be one of {sorted(COLOURS)}, got {domain!r}: choose a colour table")
+    if isinstance(colours, str):
+        if colours not in COLOURS:
+            raise ValueError(
+                f"colours must be one of {sorted(COLOURS)} or a table, got {colours!r}: choose a colour table"
+            )
+        colours = COLOURS[colours]
     ids = np.asarray(ids)
-    if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) < len(LABELS):
+    if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) < len(colours):
         raise ValueError(
-            f"ids must be in 0..{len(LABELS) - 1}, got {int(ids.min())}..{int(ids.max())}: map them first"
+            f"ids must be in 0..{len(colours) - 1}, got {int(ids.min())}..{int(ids.max())}: map them first"
         )
-    return COLOURS[domain][ids]
+    return colours[ids]

@@ -1,14 +1,76 @@
-"""Geometry that image, labels, depth and mask share, and the image's colours."""
+"""Transforms of a sample, one after the other, and ClimateGAN's default pipeline of them.
 
-from collections.abc import Mapping
+Each transform is called on the fields of one sample, {field: (C, H, W)}, and a generator of random numbers
+(torch's global one where None), and returns new fields; inputs are left untouched. "x" is the image.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
 
-__all__ = ["JointTransform"]
+from gancomponents.data.geometry import CentreCrop, RandomCrop, RandomHorizontalFlip, Resize, shared_size
+from gancomponents.data.values import ColourJitter
+
+__all__ = ["ByMode", "Compose", "JointTransform"]
+
+Fields = Mapping[str, Tensor]
+Transform = Callable[[Fields, torch.Generator | None], dict[str, Tensor]]
 
 
-class JointTransform:
+class ByMode:
+    """Two transforms of which `Compose` takes one: one to train, another to evaluate.
+
+    Args:
+        train: in training; None for nothing.
+        evaluation: otherwise; None for nothing.
+
+    >>> steps = [ByMode(train=RandomCrop(2), evaluation=CentreCrop(2)), ByMode(train=RandomHorizontalFlip())]
+    >>> Compose(steps, train=False).steps
+    [CentreCrop((2, 2))]
+    """
+
+    def __init__(self, *, train: Transform | None = None, evaluation: Transform | None = None):
+        self.train, self.evaluation = train, evaluation
+
+    def __repr__(self) -> str:
+        return f"ByMode(train={self.train}, evaluation={self.evaluation})"
+
+
+class Compose:
+    """Transforms one after the other.
+
+    Args:
+        steps: transforms, and `ByMode` pairs of which one is taken.
+        train: whether pairs give what they have for training.
+
+    Shape: as its steps.
+
+    >>> crop = Compose([Resize(8, keep_aspect_ratio=True), CentreCrop(6), Resize({"default": 4, "d": 2})])
+    >>> sample = {"x": torch.zeros(3, 9, 12), "d": torch.ones(1, 9, 12)}
+    >>> {name: tuple(field.shape) for name, field in crop(sample).items()}
+    {'x': (3, 4, 4), 'd': (1, 2, 2)}
+    """
+
+    def __init__(self, steps: Iterable[Transform | ByMode], *, train: bool = True):
+        chosen = [
+            (step.train if train else step.evaluation) if isinstance(step, ByMode) else step for step in steps
+        ]
+        self.steps: list[Transform] = [step for step in chosen if step is not None]
+        self.train = train
+
+    def __call__(self, fields: Fields, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        out = dict(fields)
+        for step in self.steps:
+            out = step(out, generator)
+        return out
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.steps})"
+
+
+class JointTransform(Compose):
     """Flip, resize, crop and resize all fields of a sample alike.
 
     The default pipeline of ClimateGAN (https://arxiv.org/abs/2110.02871): horizontal flip, shorter side to
@@ -25,6 +87,7 @@ class JointTransform:
         target_sizes: side of further fields; ``{"d": size // 4, "s": size // 4}`` where None.
         colour_jitter: brightness, saturation and contrast are each multiplied by up to 1 +- this (image
             only); the published masker uses 0.5.
+        align_corners, nearest_exact: how fields are resized, see `Resize`; upstream has ``align_corners``.
 
     Shape: called with {field: (C, H, W)} of one H and W, "x" uint8 (3, H, W) or floating in [0, 1]; returns
         the same fields and types as (C, size, size) or (C, target size, target size).
@@ -48,6 +111,8 @@ class JointTransform:
         flip: float = 0.5,
         target_sizes: Mapping[str, int] | None = None,
         colour_jitter: float = 0.0,
+        align_corners: bool = False,
+        nearest_exact: bool = False,
     ):
         if size < 1:
             raise ValueError(f"size must be >= 1, got {size}: give a side in pixels")
@@ -65,66 +130,27 @@ class JointTransform:
         for field, target in target_sizes.items():
             if target < 1:
                 raise ValueError(f"target_sizes[{field!r}] must be >= 1, got {target}: give a side in pixels")
-        self.size, self.crop, self.train, self.flip = size, crop, train, flip
+        self.size, self.crop, self.flip = size, crop, flip
         self.target_sizes, self.colour_jitter = target_sizes, colour_jitter
+        jitter = ColourJitter(brightness=colour_jitter, saturation=colour_jitter, contrast=colour_jitter)
+        resize = partial(Resize, align_corners=align_corners, nearest_exact=nearest_exact)
+        super().__init__(
+            [
+                ByMode(train=RandomHorizontalFlip(flip)),
+                resize(size, keep_aspect_ratio=True),
+                ByMode(train=RandomCrop(crop), evaluation=CentreCrop(crop)),
+                resize({"default": size, **target_sizes}),
+                ByMode(train=jitter),
+            ],
+            train=train,
+        )
 
-    def __call__(
-        self, fields: Mapping[str, Tensor], generator: torch.Generator | None = None
-    ) -> dict[str, Tensor]:
+    def __call__(self, fields: Fields, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Transform the fields of one sample.
 
         Args:
             fields: as described above.
             generator: where random decisions come from; torch's global generator where None.
         """
-        sizes = {name: tuple(field.shape[-2:]) for name, field in fields.items()}
-        if len(set(sizes.values())) != 1:
-            raise ValueError(f"fields must share one height and width, got {sizes}: resize them first")
-        height, width = next(iter(sizes.values()))
-        # Always as many draws: what is switched on does not change the others.
-        draws = torch.rand(6, generator=generator).tolist() if self.train else None
-        flipped = draws is not None and draws[0] < self.flip
-
-        # Shorter side to `size`, the other in proportion, rounded down.
-        height, width = (
-            (self.size, self.size * width // height)
-            if height <= width
-            else (self.size * height // width, self.size)
-        )
-        spare = height - self.crop, width - self.crop
-        if draws is None:
-            top, left = spare[0] // 2, spare[1] // 2
-        else:
-            top, left = (min(int(u * (room + 1)), room) for u, room in zip(draws[1:3], spare, strict=True))
-
-        out: dict[str, Tensor] = {}
-        for name, field in fields.items():
-            if flipped:
-                field = field.flip(-1)
-            smooth = name == "x"
-            field = _resize(field, height, width, smooth)
-            field = field[..., top : top + self.crop, left : left + self.crop]
-            side = self.target_sizes.get(name, self.size)
-            out[name] = _resize(field, side, side, smooth)
-        if draws is not None and self.colour_jitter and "x" in out:
-            out["x"] = self._jitter(out["x"], draws[3:])
-        return out
-
-    def _jitter(self, image: Tensor, draws: list[float]) -> Tensor:
-        from torchvision.transforms.v2 import functional
-
-        brightness, saturation, contrast = (1 + self.colour_jitter * (2 * u - 1) for u in draws)
-        image = functional.adjust_brightness(image, brightness)
-        image = functional.adjust_saturation(image, saturation)
-        return functional.adjust_contrast(image, contrast)
-
-
-def _resize(field: Tensor, height: int, width: int, smooth: bool) -> Tensor:
-    if tuple(field.shape[-2:]) == (height, width):
-        return field
-    from torchvision import tv_tensors
-    from torchvision.transforms.v2 import functional
-
-    # As an image: bilinear, antialiased. As a mask: the nearest value, whatever it means.
-    wrapped = tv_tensors.Image(field) if smooth else tv_tensors.Mask(field)
-    return functional.resize(wrapped, [height, width], antialias=smooth).as_subclass(Tensor)
+        shared_size(fields)
+        return super().__call__(fields, generator)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from gancomponents.layers.precision import without_autocast
+
 
 def gaussian_matrix(size: int, kernel_size: int, sigma: float, like: Tensor) -> Tensor:
     """The matrix M for which M @ v is the Gaussian blur of v, the border reflected.
@@ -64,7 +66,7 @@ def gaussian_blur(x: Tensor, kernel_size: int, sigma: float) -> Tensor:
     """
     rows = gaussian_matrix(x.shape[2], kernel_size, sigma, x)
     columns = gaussian_matrix(x.shape[3], kernel_size, sigma, x)
-    with torch.autocast(x.device.type, enabled=False):
+    with without_autocast(x):
         return rows @ x @ columns.T
 
 

@@ -100,6 +100,8 @@ def sky_mask(
     sky_class: int = 9,
     growth: float = 0.18,
     crop_bottom: bool = True,
+    *,
+    smooth: bool = False,
 ) -> Tensor:
     """Where the sky is, grown to all sides.
 
@@ -109,6 +111,8 @@ def sky_mask(
         sky_class: index of the sky.
         growth: share of width and of height by which the sky grows, to the sides first, then up and down.
         crop_bottom: there is no sky in the lowest third.
+        smooth: classes are told apart after the logits have been resized bilinearly, as upstream does for
+            clouds; otherwise before, as it does for fire, and their map is resized to the nearest value.
 
     Shape:
         segmentation_logits: (B, C, h, w); returns (B, 1, H, W), 0 or 1.
@@ -119,14 +123,16 @@ def sky_mask(
     >>> sky_mask(logits, (3, 3), growth=0.0).flatten(1).tolist()
     [[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0]]
     """
-    sky = (segmentation_logits.argmax(1, keepdim=True) == sky_class).float()
+    logits, (height, width) = segmentation_logits, size
+    if smooth:
+        logits = functional.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
+    sky = (logits.argmax(1, keepdim=True) == sky_class).float()
     if crop_bottom:
         rows = torch.arange(sky.shape[2], device=sky.device)[:, None]
         sky = sky * (rows < 2 * sky.shape[2] // 3)
-    height, width = size
     sky = functional.interpolate(sky, (height, width), mode="nearest")
     sky = grow(sky, int(growth * width) - 1, dim=3)
-    return grow(sky, int(growth * height) - 1, dim=2)
+    return grow(sky, int(growth * height) - 1, dim=2).to(segmentation_logits.dtype)
 
 
 def _green_plane(green: float | Tensor | None, scene: Tensor) -> Tensor:

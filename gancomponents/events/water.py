@@ -6,7 +6,12 @@ from torch import Tensor
 
 
 def flood(
-    x: Tensor, mask: Tensor, painter: Callable[[Tensor], Tensor], *, threshold: float | None = None
+    x: Tensor,
+    mask: Tensor,
+    painter: Callable[[Tensor], Tensor],
+    *,
+    threshold: float | None = None,
+    seen: Tensor | None = None,
 ) -> Tensor:
     """The image with water painted inside the mask and left alone outside.
 
@@ -18,9 +23,11 @@ def flood(
         mask: probability of water in [0, 1].
         painter: from the masked image to a painted one, both in [-1, 1] and of one size.
         threshold: make the mask binary; None keeps it soft, which makes thin water half transparent.
+        seen: the image as the painter is to see it, such as ``cloudy(x, sky)``; ``x`` where None. The result
+            keeps ``x`` outside the mask all the same.
 
     Shape:
-        x: (B, 3, H, W); mask: (B, 1, H, W); returns (B, 3, H, W) in [-1, 1].
+        x, seen: (B, 3, H, W); mask: (B, 1, H, W); returns (B, 3, H, W) in [-1, 1].
 
     Raises:
         ValueError: shapes that do not fit.
@@ -34,9 +41,13 @@ def flood(
         raise ValueError(
             f"mask must be (B, 1, H, W) for x {tuple(x.shape)}, got {tuple(mask.shape)}: resize the mask"
         )
+    if seen is not None and seen.shape != x.shape:
+        raise ValueError(
+            f"seen must be like x {tuple(x.shape)}, got {tuple(seen.shape)}: give one for each x"
+        )
     m = mask.to(x.dtype) if threshold is None else (mask > threshold).to(x.dtype)
     dry = x * (1 - m)
-    painted = painter(dry)
+    painted = painter(dry if seen is None else seen * (1 - m))
     if painted.shape != x.shape:
         raise ValueError(
             f"painter must return images of the size of x {tuple(x.shape)}, got {tuple(painted.shape)}: "

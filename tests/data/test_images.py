@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gancomponents.data import _files
-from gancomponents.data.images import image_size, read_array, read_image, read_mask, write_image
+from gancomponents.data.images import image_size, read_array, read_image, read_mask, to_uint8, write_image
 from gancomponents.errors import InputError
 
 FORMATS = ("png", "jpg", "webp")
@@ -351,3 +351,18 @@ def test_opencv_that_does_not_load(tmp_path, picture, monkeypatch, error, fix):
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(InputError, match=fix):
         read_image(tmp_path / "a.png")
+
+
+def test_every_level_of_an_image_comes_back():
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 16, 16).expand(3, 16, 16)
+    for dtype in (torch.float32, torch.float64):
+        x = levels.to(dtype) / 127.5 - 1
+        assert np.array_equal(to_uint8(x), levels.permute(1, 2, 0).numpy())
+    assert to_uint8(torch.zeros(2, 5, 3, 4, 6)).shape == (2, 5, 4, 6, 3)
+    assert to_uint8(torch.zeros(3, 1, 1, dtype=torch.bfloat16)).ravel().tolist() == [128] * 3
+    assert to_uint8(torch.tensor([-9.0, 9.0, 0.9999]).view(3, 1, 1)).ravel().tolist() == [0, 255, 255]
+    truncated = to_uint8(torch.tensor([0.0, 0.9999, 1.0]).view(3, 1, 1), truncate=True)
+    assert truncated.ravel().tolist() == [127, 254, 255]
+    for x in (torch.zeros(3, 4), torch.zeros(3, 4, 4, dtype=torch.uint8)):
+        with pytest.raises(ValueError, match="x must be floating"):
+            to_uint8(x)

@@ -2,23 +2,17 @@ import pytest
 import torch
 import torch.nn.functional as functional
 
-from gancomponents.data.transforms import JointTransform
-
-
-def positions(height, width):
-    """Every field holds where its pixels came from, so that fields can be compared after the transform."""
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    code = (rows * width + columns)[None].float()
-    return {
-        "x": torch.stack([rows, columns, rows]).to(torch.uint8),
-        "d": code,
-        "s": code.long(),
-        "m": code.clone(),
-    }
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
+from gancomponents.data import (
+    ByMode,
+    CentreCrop,
+    ColourJitter,
+    Compose,
+    JointTransform,
+    RandomCrop,
+    RandomHorizontalFlip,
+    Resize,
+)
+from tests.data.samples import positions, seeded
 
 
 @pytest.mark.parametrize("train", [True, False])
@@ -158,3 +152,39 @@ def test_bad_arguments(arguments, message):
 def test_unequal_fields():
     with pytest.raises(ValueError, match="fields must share one height and width"):
         JointTransform(8)({"x": torch.zeros(3, 8, 8), "m": torch.zeros(1, 8, 9)})
+
+
+def test_the_pipeline_is_its_steps():
+    fields = positions(24, 31)
+    steps = [
+        RandomHorizontalFlip(),
+        Resize(16, keep_aspect_ratio=True),
+        RandomCrop(12),
+        Resize({"default": 16, "d": 4, "s": 4}),
+        ColourJitter(),
+    ]
+    for seed in range(10):
+        ours = JointTransform(16, crop=12, colour_jitter=0.5)(fields, seeded(seed))
+        theirs = Compose(steps)(fields, seeded(seed))
+        assert all(torch.equal(ours[name], theirs[name]) for name in fields)
+
+
+def test_steps_by_mode():
+    flip, crop, middle = RandomHorizontalFlip(1.0), RandomCrop(2), CentreCrop(2)
+    steps = [ByMode(train=flip), ByMode(train=crop, evaluation=middle), ByMode(evaluation=Resize(1)), middle]
+    assert Compose(steps).steps == [flip, crop, middle]
+    assert Compose(steps, train=False).steps[0] is middle
+    assert len(Compose(steps, train=False).steps) == 3
+    assert Compose([])(positions(3, 4)).keys() == positions(3, 4).keys()
+
+
+def test_options_of_resizing_run_through_the_pipeline():
+    fields = {"x": torch.rand(3, 24, 24), "d": torch.rand(1, 24, 24)}
+    plain = JointTransform(8, crop=8, train=False)(fields)
+    corners = JointTransform(8, crop=8, train=False, align_corners=True)(fields)
+    expected = functional.interpolate(fields["x"][None], (8, 8), mode="bilinear", align_corners=True)[0]
+    torch.testing.assert_close(corners["x"], expected)
+    assert not torch.allclose(plain["x"], corners["x"])
+    exact = JointTransform(8, crop=8, train=False, nearest_exact=True, target_sizes={})(fields)
+    assert torch.equal(exact["x"], plain["x"])
+    assert torch.equal(exact["d"], fields["d"][:, 1::3, 1::3])

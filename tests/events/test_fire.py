@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from gancomponents.events import sky_mask, wildfire
 
@@ -64,6 +65,16 @@ def test_green_as_number_tensor_or_draw(scene: tuple[Tensor, Tensor]) -> None:
     assert not torch.equal(drawn, wildfire(x, logits, green=None))
 
 
+@pytest.mark.known_bug(58)
+def test_no_step_rounds_to_levels_unless_asked() -> None:
+    x = torch.full((1, 3, 16, 1), -0.5).add(torch.arange(16.0)[:, None] / (16 * 127.5))
+    logits = torch.zeros(1, 11, 2, 2)
+    options = {"transparency": 0, "brightness": 0.9, "contrast": 1.0, "warmth": (0, 0, 0)}
+    smooth = wildfire(x, logits, **options)
+    torch.testing.assert_close(smooth + 1, 0.72 * (x + 1))
+    assert wildfire(x, logits, **options, integer_levels=True)[0, 0].unique().numel() <= 3
+
+
 def test_whole_levels_stay_close_to_the_smooth_formula(scene: tuple[Tensor, Tensor]) -> None:
     x, logits = scene
     levels = (wildfire(x, logits, integer_levels=True) + 1) * 127.5
@@ -86,6 +97,17 @@ def test_sky_grows_by_less_than_its_share_and_not_from_below() -> None:
     assert sky_mask(logits, (100, 100), growth=0.0).sum() == 100
 
 
+def test_classes_told_apart_before_or_after_resizing() -> None:
+    logits = torch.randn(2, 11, 5, 6)
+    exact = functional.interpolate(logits, (20, 31), mode="bilinear").argmax(1, keepdim=True) == 9
+    smooth = sky_mask(logits, (20, 31), growth=0.0, crop_bottom=False, smooth=True)
+    assert torch.equal(smooth, exact.float())
+    nearest = sky_mask(logits, (20, 30), growth=0.0, crop_bottom=False)
+    assert torch.equal(nearest[..., ::4, ::5], (logits.argmax(1, keepdim=True) == 9).float())
+    assert not torch.equal(nearest, smooth[..., :30])
+
+
+@pytest.mark.known_bug(47)
 def test_kernel_may_exceed_the_image(scene: tuple[Tensor, Tensor]) -> None:
     x, logits = scene
     assert torch.isfinite(wildfire(x[..., :20, :20], logits)).all()
@@ -99,6 +121,7 @@ def test_gradient_reaches_the_image() -> None:
     )
 
 
+@pytest.mark.known_bug(47)
 def test_options_have_an_effect(scene: tuple[Tensor, Tensor]) -> None:
     x, logits = scene
     base = wildfire(x, logits)

@@ -12,6 +12,7 @@ def test_colour_curves_are_inverse_with_finite_gradients() -> None:
     assert torch.isfinite(x.grad).all()
 
 
+@pytest.mark.known_bug(59)
 def test_ranges() -> None:
     x = torch.rand(2, 3, 4, 4) * 0.4 - 0.2
     assert unit_range(x).min() > 0.39

@@ -24,6 +24,17 @@ def test_soft_and_binary_masks() -> None:
     assert flood(x, mask, torch.zeros_like, threshold=0.5)[0, 0].tolist() == [[0.0, 1.0]]
 
 
+def test_the_painter_may_see_another_sky() -> None:
+    x, seen = torch.rand(1, 3, 4, 4), torch.rand(1, 3, 4, 4)
+    mask = torch.zeros(1, 1, 4, 4)
+    mask[..., 2:, :] = 1
+    given = []
+    flooded = flood(x, mask, lambda dry: given.append(dry) or dry + 1, seen=seen)
+    assert torch.equal(given[0], seen * (1 - mask))
+    assert torch.equal(flooded[..., :2, :], x[..., :2, :])
+    assert torch.equal(flooded[..., 2:, :], torch.ones(1, 3, 2, 4))
+
+
 def test_gradient() -> None:
     x = torch.rand(1, 3, 3, 3, dtype=torch.float64, requires_grad=True)
     mask = torch.rand(1, 1, 3, 3, dtype=torch.float64, requires_grad=True)
@@ -36,3 +47,5 @@ def test_bad_arguments() -> None:
         flood(x, torch.zeros(1, 1, 2, 2), torch.zeros_like)
     with pytest.raises(ValueError, match="painter must return"):
         flood(x, torch.zeros(1, 1, 4, 4), lambda dry: dry[..., :2])
+    with pytest.raises(ValueError, match="seen must be like x"):
+        flood(x, torch.zeros(1, 1, 4, 4), torch.zeros_like, seen=x[:, :1])
