@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         inverse_depth,
     )
     from gancomponents.data.images import image_size, read_array, read_image, read_mask, write_image
+    from gancomponents.data.kitti import read_kitti
     from gancomponents.data.labels import (
         COLOURS,
         KITTI_COLOURS,
@@ -25,15 +26,42 @@ if TYPE_CHECKING:
     )
     from gancomponents.data.lists import FileList, read_list
     from gancomponents.data.loader import DomainLoader
+    from gancomponents.data.mixing import (
+        CycleToLongest,
+        DomainSize,
+        Mixing,
+        Schedule,
+        ShuffledDomains,
+        StopAtShortest,
+        TemperatureMixing,
+        Turn,
+        WeightedMixing,
+    )
+    from gancomponents.data.permutation import Permutation
+    from gancomponents.data.sampler import DomainSampler, Draw
     from gancomponents.data.transforms import JointTransform
 
 _HOMES = {
     "dataset": ("DOMAINS", "DomainDataset"),
     "depth": ("decode_kitti_depth", "decode_simulator_depth", "encode_simulator_depth", "inverse_depth"),
     "images": ("image_size", "read_array", "read_image", "read_mask", "write_image"),
+    "kitti": ("read_kitti",),
     "labels": ("COLOURS", "KITTI_COLOURS", "KITTI_TO_COMMON", "LABELS", "decode_labels", "encode_colours"),
     "lists": ("FileList", "read_list"),
     "loader": ("DomainLoader",),
+    "mixing": (
+        "CycleToLongest",
+        "DomainSize",
+        "Mixing",
+        "Schedule",
+        "ShuffledDomains",
+        "StopAtShortest",
+        "TemperatureMixing",
+        "Turn",
+        "WeightedMixing",
+    ),
+    "permutation": ("Permutation",),
+    "sampler": ("DomainSampler", "Draw"),
     "transforms": ("JointTransform",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -44,10 +72,22 @@ __all__ = [
     "KITTI_COLOURS",
     "KITTI_TO_COMMON",
     "LABELS",
+    "CycleToLongest",
     "DomainDataset",
     "DomainLoader",
+    "DomainSampler",
+    "DomainSize",
+    "Draw",
     "FileList",
     "JointTransform",
+    "Mixing",
+    "Permutation",
+    "Schedule",
+    "ShuffledDomains",
+    "StopAtShortest",
+    "TemperatureMixing",
+    "Turn",
+    "WeightedMixing",
     "decode_kitti_depth",
     "decode_labels",
     "decode_simulator_depth",
@@ -57,6 +97,7 @@ __all__ = [
     "inverse_depth",
     "read_array",
     "read_image",
+    "read_kitti",
     "read_list",
     "read_mask",
     "write_image",
