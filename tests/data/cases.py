@@ -1,5 +1,6 @@
 """Conformance cases of `gancomponents.data`."""
 
 from tests.case import Case, Elsewhere
+from tests.data.cases_loading import LOADING
 
-CASES: list[Case | Elsewhere] = []
+CASES: list[Case | Elsewhere] = [*LOADING]
