@@ -165,10 +165,10 @@ def _composer(parsed: Iterator[Any]) -> Any:
     from yaml.constructor import SafeConstructor
     from yaml.resolver import Resolver
 
-    class Rows(Composer, SafeConstructor, Resolver):  # type: ignore[misc]
+    class Rows(Composer, SafeConstructor, Resolver):
         def __init__(self) -> None:
             for base in (Composer, SafeConstructor, Resolver):
-                base.__init__(self)  # type: ignore[misc]
+                base.__init__(self)
             self.event = next(parsed)
 
         def peek_event(self) -> Any:

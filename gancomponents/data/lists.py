@@ -85,11 +85,15 @@ class FileList(Sequence[dict[str, Path]]):
     def __getitem__(self, index: int | slice) -> dict[str, Path] | list[dict[str, Path]]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
+        return {task: self.folder / name for task, name in self.names(index).items()}
+
+    def names(self, index: int) -> dict[str, str]:
+        """A row's paths as they are written in the list."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"row {index} of a list of {len(self)}")
         place = self.number(index % len(self)) - 1
         row = ((task, column[place]) for task, column in self.columns.items())
-        return {task: self.folder / name for task, name in row if name is not None}
+        return {task: name for task, name in row if name is not None}
 
     def __iter__(self) -> Iterator[dict[str, Path]]:
         return (self[index] for index in range(len(self)))
@@ -148,11 +152,12 @@ def read_list(
 def check_exist(files: FileList, rows: Sequence[int] | None = None) -> None:
     """Raise an InputError that names the first listed file that is missing, and counts the others."""
     first, missing = "", 0
+    folder = str(files.folder)
     for index in range(len(files)) if rows is None else rows:
-        for task, name in files[index].items():
-            if not name.is_file():
+        for task, name in files.names(index).items():
+            if not os.path.isfile(os.path.join(folder, name)):  # a Path for each would take thrice as long
                 missing += 1
-                first = first or f"row {files.number(index)}, {task!r}: {name}"
+                first = first or f"row {files.number(index)}, {task!r}: {files.folder / name}"
     if missing:
         more = f" (and {missing - 1} more missing)" if missing > 1 else ""
         fix = "correct the paths (relative ones start at the list's folder)"

@@ -31,7 +31,7 @@ class DomainLoader:
                 ...
 
     Args:
-        datasets: data set of each domain; batches keep this order.
+        datasets: data set of each domain; batches keep this order, unless the mixing shuffles it.
         batch_size: samples per domain, step and process, one number or one for each domain.
         mixing: which domains share a step, and where an epoch ends; `StopAtShortest` where None.
         seed: decides the order of samples.
@@ -133,6 +133,8 @@ class DomainLoader:
             ValueError: a state of other data, seed, mixing or batches: what follows would not be what it was.
         """
         before = self.step
+        if absent := sorted(self.state_dict().keys() - state.keys()):
+            raise ValueError(f"state must come from state_dict(), got one without {absent}: pass it whole")
         self.step = int(state["step"])
         own = self.state_dict()
         different = [key for key in own if own[key] != state[key]]

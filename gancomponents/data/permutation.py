@@ -54,14 +54,15 @@ class Permutation:
     def __getitem__(self, places: Indices) -> Indices:
         """The numbers at places of the order.
 
-        Shape: places (N,) int64 in 0..length - 1; returns (N,) int64.
+        Shape: places (...) int64 in 0..length - 1; returns (...) int64.
 
         Raises:
             IndexError: a place outside the order.
         """
+        places = np.asarray(places)
         if places.size and not 0 <= int(places.min()) <= int(places.max()) < self.length:
             raise IndexError(f"places must be in 0..{self.length - 1}, got {places.min()}..{places.max()}")
-        return self._look_up(places)
+        return self._look_up(places.reshape(-1)).reshape(places.shape)
 
 
 class Feistel:

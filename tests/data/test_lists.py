@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gancomponents.data import _rows
@@ -208,6 +208,7 @@ def test_a_variable_that_is_empty_is_no_path(tmp_path, monkeypatch):
         read_list(write(tmp_path / "a.json", [{"x": "$EMPTY"}]), [])
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.text(st.characters(), min_size=1)))
 def test_a_column_gives_back_its_strings(strings):
     column = Column.of(strings)

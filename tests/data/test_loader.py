@@ -218,6 +218,8 @@ def test_a_state_of_another_loader_is_refused(datasets, tmp_path):
         with pytest.raises(ValueError, match=f"state must be of the same loader, {message}"):
             other.load_state_dict(state)
         assert other.step == 1  # as it was
+    with pytest.raises(ValueError, match=r"state must come from state_dict\(\), got one without \['batch',"):
+        loader.load_state_dict({"step": 3})
 
 
 @pytest.mark.parametrize("options", [{"prefetch": 0}, {"prefetch": 1}, {"prefetch": 5}, {"workers": 2}])

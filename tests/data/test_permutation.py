@@ -39,6 +39,8 @@ def test_an_order_is_a_function_of_its_entropy(length):
         assert (whole(Permutation(length, other)) == order).mean() < 0.2
     places = np.array([49, 3, 3, 17])
     assert np.array_equal(Permutation(length, [1, 2])[places], order[places])
+    assert np.array_equal(Permutation(length, [1, 2])[places.reshape(2, 2)], order[places].reshape(2, 2))
+    assert Permutation(length, [1, 2])[49] == order[49]
 
 
 @pytest.mark.parametrize("epoch", range(4))
