@@ -249,9 +249,8 @@ print(len(files), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) 
 """
 
 
-@pytest.mark.slow
-def test_ten_million_rows_fit_in_a_gigabyte(tmp_path):
-    count = 10_000_000
+def test_ten_million_rows_would_fit_in_a_gigabyte(tmp_path):
+    count = 500_000  # ten million are in benchmarks/lists.py
     with (tmp_path / "a.json").open("w") as file:
         file.write("[")
         for number in range(count):
@@ -262,7 +261,7 @@ def test_ten_million_rows_fit_in_a_gigabyte(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     length, grown = map(int, done.stdout.split())
     assert length == count
-    assert grown < 1_000_000_000
+    assert grown < 50_000_000
 
 
 def test_unreadable(tmp_path):
