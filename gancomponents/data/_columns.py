@@ -13,8 +13,8 @@ __all__ = ["Column", "ColumnBuilder"]
 class Column(Sequence[str | None]):
     """Strings or None: one run of UTF-8 bytes, and where each string ends in it.
 
-    A row costs its bytes and eight more; a list of ``str`` costs seventy more, and every process that touches it
-    gets its own copy (reference counts are writes).
+    A row costs its bytes and eight more; a list of ``str`` costs fifty more than that, and every process that
+    touches it gets its own copy (reference counts are writes).
 
     >>> column = Column.of(["a.png", None, "å.png"])
     >>> list(column), column.nbytes

@@ -21,7 +21,7 @@ class FileList(Sequence[dict[str, Path]]):
     """The rows of a list, ``{task: path}`` each, made when they are asked for.
 
     Kept as one run of bytes per task, so that a row costs the length of its paths and eight bytes for each;
-    paths and dictionaries for every row would cost twenty times as much.
+    paths and dictionaries for every row would cost twelve times as much.
 
     Args:
         folder: where relative paths start.
@@ -155,7 +155,7 @@ def check_exist(files: FileList, rows: Sequence[int] | None = None) -> None:
     folder = str(files.folder)
     for index in range(len(files)) if rows is None else rows:
         for task, name in files.names(index).items():
-            if not os.path.isfile(os.path.join(folder, name)):  # a Path for each would take thrice as long
+            if not os.path.isfile(os.path.join(folder, name)):  # a Path for each would take twice as long
                 missing += 1
                 first = first or f"row {files.number(index)}, {task!r}: {files.folder / name}"
     if missing:
