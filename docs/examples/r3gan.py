@@ -19,7 +19,9 @@ def streets(count: int, size: int) -> torch.Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2) / 127.5 - 1
 
 
-def main(steps: int = 400, size: int = 32, count: int = 256, batch: int = 16, gamma: float = 1.0) -> list[float]:
+def main(
+    steps: int = 400, size: int = 32, count: int = 256, batch: int = 16, gamma: float = 1.0
+) -> list[float]:
     """Train; returns at each step how far the mean colours of fake and real batches are apart."""
     torch.manual_seed(0)
     images = streets(count, size)

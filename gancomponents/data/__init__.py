@@ -20,14 +20,8 @@ if TYPE_CHECKING:
         min_max,
     )
     from gancomponents.data.geometry import CentreCrop, RandomCrop, RandomHorizontalFlip, Resize
-    from gancomponents.data.images import (
-        image_size,
-        read_array,
-        read_image,
-        read_mask,
-        to_uint8,
-        write_image,
-    )
+    from gancomponents.data.images import image_size, read_array, read_image, read_mask, to_uint8, write_image
+    from gancomponents.data.kitti import read_kitti
     from gancomponents.data.labels import (
         CITYSCAPES_COLOURS,
         COLOURS,
@@ -41,12 +35,28 @@ if TYPE_CHECKING:
     )
     from gancomponents.data.lists import FileList, read_list
     from gancomponents.data.loader import DomainLoader
+    from gancomponents.data.mixing import (
+        CycleToLongest,
+        DomainSize,
+        Mixing,
+        Schedule,
+        ShuffledDomains,
+        StopAtShortest,
+        TemperatureMixing,
+        Turn,
+        WeightedMixing,
+    )
+    from gancomponents.data.permutation import Permutation
+    from gancomponents.data.sampler import DomainSampler, Draw
     from gancomponents.data.transforms import ByMode, Compose, JointTransform
     from gancomponents.data.values import BucketiseDepth, ColourJitter, Normalise
 
 _HOMES = {
     "augment": ("DiffAugment",),
-    "dataset": ("DOMAINS", "DomainDataset"),
+    "dataset": (
+        "DOMAINS",
+        "DomainDataset",
+    ),
     "depth": (
         "DepthTarget",
         "decode_kitti_depth",
@@ -57,8 +67,21 @@ _HOMES = {
         "log_to_inverse_depth",
         "min_max",
     ),
-    "geometry": ("CentreCrop", "RandomCrop", "RandomHorizontalFlip", "Resize"),
-    "images": ("image_size", "read_array", "read_image", "read_mask", "to_uint8", "write_image"),
+    "geometry": (
+        "CentreCrop",
+        "RandomCrop",
+        "RandomHorizontalFlip",
+        "Resize",
+    ),
+    "images": (
+        "image_size",
+        "read_array",
+        "read_image",
+        "read_mask",
+        "to_uint8",
+        "write_image",
+    ),
+    "kitti": ("read_kitti",),
     "labels": (
         "CITYSCAPES_COLOURS",
         "COLOURS",
@@ -70,10 +93,37 @@ _HOMES = {
         "decode_labels",
         "encode_colours",
     ),
-    "lists": ("FileList", "read_list"),
+    "lists": (
+        "FileList",
+        "read_list",
+    ),
     "loader": ("DomainLoader",),
-    "transforms": ("ByMode", "Compose", "JointTransform"),
-    "values": ("BucketiseDepth", "ColourJitter", "Normalise"),
+    "mixing": (
+        "CycleToLongest",
+        "DomainSize",
+        "Mixing",
+        "Schedule",
+        "ShuffledDomains",
+        "StopAtShortest",
+        "TemperatureMixing",
+        "Turn",
+        "WeightedMixing",
+    ),
+    "permutation": ("Permutation",),
+    "sampler": (
+        "DomainSampler",
+        "Draw",
+    ),
+    "transforms": (
+        "ByMode",
+        "Compose",
+        "JointTransform",
+    ),
+    "values": (
+        "BucketiseDepth",
+        "ColourJitter",
+        "Normalise",
+    ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -91,16 +141,28 @@ __all__ = [
     "CentreCrop",
     "ColourJitter",
     "Compose",
+    "CycleToLongest",
     "DepthTarget",
     "DiffAugment",
     "DomainDataset",
     "DomainLoader",
+    "DomainSampler",
+    "DomainSize",
+    "Draw",
     "FileList",
     "JointTransform",
+    "Mixing",
     "Normalise",
+    "Permutation",
     "RandomCrop",
     "RandomHorizontalFlip",
     "Resize",
+    "Schedule",
+    "ShuffledDomains",
+    "StopAtShortest",
+    "TemperatureMixing",
+    "Turn",
+    "WeightedMixing",
     "decode_kitti_depth",
     "decode_labels",
     "decode_simulator_depth",
@@ -113,6 +175,7 @@ __all__ = [
     "min_max",
     "read_array",
     "read_image",
+    "read_kitti",
     "read_list",
     "read_mask",
     "to_uint8",

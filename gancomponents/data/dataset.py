@@ -16,7 +16,7 @@ from torch import Tensor
 from gancomponents.data.depth import DepthTarget
 from gancomponents.data.images import image_size, plane, read_array, read_image, read_mask
 from gancomponents.data.labels import COLOURS, KITTI_COLOURS, KITTI_TO_COMMON, LABELS, encode_colours
-from gancomponents.data.lists import check_exist, read_list
+from gancomponents.data.lists import FileList, check_exist, read_list
 from gancomponents.errors import InputError
 
 __all__ = ["DOMAINS", "DomainDataset"]
@@ -38,9 +38,9 @@ class DomainDataset:
     before and in whichever process or thread; torch's global generator is neither read nor moved.
 
     Args:
-        list_file: JSON or YAML list of ``{task: path}``, see ``read_list``.
+        files: JSON or YAML list of ``{task: path}``, see ``read_list``, or rows that were read already.
         domain: "r", "s", "rf" or "kitti"; it says how labels and depth are stored.
-        tasks: what a sample holds, in this order; every row must have all of it, and "x".
+        tasks: what a sample holds, in this order; "x" always comes first.
         transform: called with ``({field: (C, H, W)}, generator)``; usually a ``JointTransform``.
         depth: inverse depth (H, W) of the array stored in a depth file; None for the domain's rule: s, the
             simulator's RGB code or metres in floating point, inverted; kitti, 16-bit centimetres, inverted;
@@ -50,6 +50,7 @@ class DomainDataset:
             otherwise they are an error.
         min_size: shortest image side that ``check`` accepts; the transform's ``size`` where None.
         max_samples: use this many rows from the top of the list; all where None.
+        skip_incomplete: leave out rows that lack one of the tasks; otherwise such a row is an error.
         seed: first ingredient of every random decision.
 
     Raises:
@@ -69,7 +70,7 @@ class DomainDataset:
 
     def __init__(
         self,
-        list_file: str | os.PathLike[str],
+        files: str | os.PathLike[str] | FileList,
         domain: str,
         *,
         tasks: Sequence[str],
@@ -79,6 +80,7 @@ class DomainDataset:
         nearest_colours: bool = False,
         min_size: int | None = None,
         max_samples: int | None = None,
+        skip_incomplete: bool = False,
         seed: int = 0,
     ):
         if domain not in DOMAINS:
@@ -97,7 +99,7 @@ class DomainDataset:
         self.nearest_colours = nearest_colours
         self.min_size = getattr(transform, "size", 1) if min_size is None else min_size
         self.depth = _DEPTH[domain] if depth is None else depth
-        self.rows = read_list(list_file, self.tasks, required=self.tasks)
+        self.rows = _complete_rows(files, self.tasks, skip_incomplete)
         self._count = len(self.rows) if max_samples is None else min(max_samples, len(self.rows))
 
     def __len__(self) -> int:
@@ -105,7 +107,7 @@ class DomainDataset:
 
     def path(self, index: int) -> str:
         """File name of a sample's image, for messages."""
-        return str(self.rows[index]["x"])
+        return str(self.rows[range(len(self))[index]]["x"])
 
     def sample(self, index: int, epoch: int = 0) -> dict[str, Tensor]:
         """Read and transform one sample.
@@ -212,6 +214,25 @@ class DomainDataset:
         if task == "s" or (task == "d" and not field.is_floating_point()):
             return field[0].long()
         return field.float().contiguous()
+
+
+def _complete_rows(
+    files: str | os.PathLike[str] | FileList, tasks: tuple[str, ...], skip_incomplete: bool
+) -> FileList:
+    """The rows of a list that have all tasks, whose files are there."""
+    if not isinstance(files, FileList):
+        files = read_list(files, tasks, required=() if skip_incomplete else tasks, must_exist=False)
+    whole = files.having(*tasks)
+    what, wanted = str(files.source or "the list"), " and ".join(map(repr, tasks))
+    if len(whole) < len(files) and not skip_incomplete:
+        got = f"{len(files) - len(whole)} without"
+        fix = "list them, leave the task out, or skip incomplete rows"
+        raise InputError(what, expected=f"{wanted} in all {len(files)} rows", got=got, fix=fix)
+    if not len(whole):
+        expected, fix = f"at least one row with {wanted}", "list such a row, or leave a task out"
+        raise InputError(what, expected=expected, got="none", fix=fix)
+    check_exist(whole)
+    return whole
 
 
 def _describe(array: Array) -> str:

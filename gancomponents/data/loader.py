@@ -1,17 +1,16 @@
 """Batches of several domains, a pure function of the step."""
 
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from gancomponents.data.dataset import DomainDataset
+from gancomponents.data.mixing import Mixing
+from gancomponents.data.sampler import DomainSampler, sizes_by_domain
 from gancomponents.errors import InputError
 
 __all__ = ["DomainLoader"]
@@ -20,32 +19,41 @@ Batch = dict[str, dict[str, Any]]
 
 
 class DomainLoader:
-    """One batch per domain and step, from data sets of different lengths.
+    """Batches of several domains, from data sets of different lengths.
 
-    Each domain is shuffled anew whenever it has been gone through, by its own count of epochs, so that the
-    longer ones are seen whole. ``batch(step)`` depends on the step and the seed alone: the step is all the
-    state there is, and a run resumes exactly by starting at another one.
+    ``batch(step)`` depends on the arguments and the step alone, see `DomainSampler`: the step is all the state
+    there is, and a run resumes exactly by starting at another one, with any number of workers. Either count
+    steps yourself and use ``iterate(start, stop)``, or loop over the loader, an epoch at a time; the loader then
+    counts, and ``state_dict()`` holds its count:
+
+        for epoch in range(loader.epoch, epochs):
+            for batch in loader:
+                ...
 
     Args:
-        datasets: data set of each domain; batches keep this order.
-        batch_size: samples per domain and step, one number or one for each domain.
+        datasets: data set of each domain; batches keep this order, unless the mixing shuffles it.
+        batch_size: samples per domain, step and process, one number or one for each domain.
+        mixing: which domains share a step, and where an epoch ends; `StopAtShortest` where None.
         seed: decides the order of samples.
+        rank: which piece of the batches is this process's.
+        world_size: number of processes.
         workers: processes that load; 0 loads in a thread of this process.
         prefetch: batches prepared ahead (by each worker); 0, without workers, loads each when asked for.
 
     Raises:
-        ValueError: no data sets, batch sizes below one or for other domains.
-        InputError: a list shorter than its batch.
+        ValueError: no data sets, batch sizes below one or for other domains, numbers out of range.
+        InputError: a list shorter than the batch of all processes.
 
     >>> import json, tempfile
     >>> from pathlib import Path
+    >>> import numpy as np
     >>> from gancomponents.data import DomainDataset, DomainLoader, JointTransform, write_image
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_image(Path(folder, "a.png"), np.zeros((32, 32, 3), np.uint8))
     ...     _ = Path(folder, "train_r.json").write_text(json.dumps([{"x": "a.png"}] * 6))
     ...     real = DomainDataset(Path(folder, "train_r.json"), "r", tasks=["x"], transform=JointTransform(32))
     ...     loader = DomainLoader({"r": real}, 2)
-    ...     [tuple(batch["r"]["x"].shape) for batch in loader.iterate(0, loader.steps_per_epoch)]
+    ...     [tuple(batch["r"]["x"].shape) for batch in loader]
     [(2, 3, 32, 32), (2, 3, 32, 32), (2, 3, 32, 32)]
     """
 
@@ -54,37 +62,89 @@ class DomainLoader:
         datasets: Mapping[str, DomainDataset],
         batch_size: int | Mapping[str, int],
         *,
+        mixing: Mixing | None = None,
         seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
         workers: int = 0,
         prefetch: int = 2,
     ):
         if not datasets:
             raise ValueError("datasets must hold one or more domains, got none: name a list")
-        sizes = dict(batch_size) if isinstance(batch_size, Mapping) else dict.fromkeys(datasets, batch_size)
-        if set(sizes) != set(datasets) or min(sizes.values()) < 1:
-            raise ValueError(
-                f"batch_size must be >= 1 for each of {list(datasets)}, got {batch_size}: give one number"
-            )
         if seed < 0 or workers < 0 or prefetch < 0 or (workers and not prefetch):
             given = f"seed {seed}, workers {workers}, prefetch {prefetch}"
             raise ValueError(
                 f"seed, workers and prefetch must be >= 0, got {given}: workers need a prefetch >= 1"
             )
-        for name, dataset in datasets.items():
-            if len(dataset) < sizes[name]:
-                what = str(getattr(dataset.rows, "source", None) or f"the list of domain {name!r}")
-                expected, got = f"at least one batch of {sizes[name]} rows", f"{len(dataset)}"
-                raise InputError(
-                    what, expected=expected, got=got, fix="list more samples or lower batch_size"
-                )
-        self.datasets, self.batch_size = dict(datasets), sizes
-        self.seed, self.workers, self.prefetch = seed, workers, prefetch
-        self._orders: dict[str, tuple[int, npt.NDArray[np.int64]]] = {}
+        for name, size in sizes_by_domain(batch_size, datasets).items():
+            if len(datasets[name]) < size * world_size:
+                what = str(datasets[name].rows.source or f"the list of domain {name!r}")
+                among = f" ({world_size} processes with {size})" if world_size > 1 else ""
+                expected = f"at least one batch of {size * world_size} rows{among}"
+                fix = "list more samples or lower batch_size"
+                raise InputError(what, expected=expected, got=f"{len(datasets[name])}", fix=fix)
+        lengths = {name: len(dataset) for name, dataset in datasets.items()}
+        self.sampler = DomainSampler(
+            lengths, batch_size, mixing=mixing, seed=seed, rank=rank, world_size=world_size
+        )
+        self.datasets = dict(datasets)
+        self.workers, self.prefetch = workers, prefetch
+        self.step = 0
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps until the shortest domain has been gone through; a last incomplete batch is left out."""
-        return min(len(dataset) // self.batch_size[name] for name, dataset in self.datasets.items())
+        """Steps until an epoch ends, see the mixing; last incomplete batches are left out."""
+        return self.sampler.steps_per_epoch
+
+    @property
+    def epoch(self) -> int:
+        """The epoch, counted from 0, of the batch that iterating gives next."""
+        return self.step // self.steps_per_epoch
+
+    def __len__(self) -> int:
+        return self.steps_per_epoch
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches from where the last loop ended to the end of the epoch."""
+        for batch in self.iterate(self.step, (self.epoch + 1) * self.steps_per_epoch):
+            self.step += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loop over the loader is, and what must be the same to go on there (it fits in JSON).
+
+        The batch in hand counts as used. One state serves all processes, and any number of them that keeps
+        ``world_size * batch_size``.
+        """
+        sampler = self.sampler
+        turns = sampler.schedule.turns(self.step)
+        return {
+            "step": self.step,
+            "seed": sampler.seed,
+            "samples": dict(sampler.lengths),
+            "batch": {name: sampler.whole_batch(name) for name in sampler.lengths},
+            "next": [[turn.domain, turn.epoch, turn.place] for turn in turns],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where ``state_dict`` was called.
+
+        Raises:
+            ValueError: a state of other data, seed, mixing or batches: what follows would not be what it was.
+        """
+        before = self.step
+        if absent := sorted(self.state_dict().keys() - state.keys()):
+            raise ValueError(f"state must come from state_dict(), got one without {absent}: pass it whole")
+        self.step = int(state["step"])
+        own = self.state_dict()
+        different = [key for key in own if own[key] != state[key]]
+        if different:
+            self.step = before
+            key = different[0]
+            raise ValueError(
+                f"state must be of the same loader, got {key} {state[key]} where this one has {own[key]}: "
+                "use the same lists, batch sizes, mixing and seed"
+            )
 
     def check(self, limit: int | None = None) -> None:
         """Check the files of every domain, see ``DomainDataset.check``.
@@ -102,13 +162,9 @@ class DomainLoader:
             InputError: a file that cannot be read.
             ValueError: a negative step.
         """
-        if step < 0:
-            raise ValueError(f"step must be >= 0, got {step}: steps are counted from 0")
         out: Batch = {}
-        for name, dataset in self.datasets.items():
-            size = self.batch_size[name]
-            epoch, place = divmod(step, len(dataset) // size)
-            indices = self._order(name, epoch)[place * size : (place + 1) * size].tolist()
+        for name, (epoch, indices) in self.sampler.draw(step).items():
+            dataset = self.datasets[name]
             samples = [dataset.sample(index, epoch) for index in indices]
             out[name] = {task: torch.stack([sample[task] for sample in samples]) for task in dataset.tasks}
             out[name]["paths"] = [dataset.path(index) for index in indices]
@@ -126,15 +182,6 @@ class DomainLoader:
             yield from self._from_thread(start, stop)
         else:
             yield from map(self.batch, range(start, stop))
-
-    def _order(self, name: str, epoch: int) -> npt.NDArray[np.int64]:
-        """The domain's permutation in one of its epochs; the last one is kept."""
-        known = self._orders.get(name)  # read once: two threads may load at the same time
-        if known is None or known[0] != epoch:
-            generator = np.random.default_rng([self.seed, zlib.crc32(name.encode()), epoch])
-            known = epoch, generator.permutation(len(self.datasets[name]))
-            self._orders[name] = known
-        return known[1]
 
     def _from_thread(self, start: int, stop: int) -> Iterator[Batch]:
         pool = ThreadPoolExecutor(1, thread_name_prefix="loader")

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gancomponents import data
 from tests.case import Case, Elsewhere
+from tests.data.cases_loading import LOADING
 
 
 def _images_masks(batch: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -82,4 +83,5 @@ CASES: list[Case | Elsewhere] = [
         for label, options in _AUGMENTATIONS.items()
     ),
     *(Elsewhere(f"data.{name}", file) for file, names in _ELSEWHERE.items() for name in names),
+    *LOADING,
 ]

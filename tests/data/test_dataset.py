@@ -8,6 +8,7 @@ import torch
 
 from gancomponents.data import (
     COLOURS,
+    DOMAINS,
     KITTI_COLOURS,
     KITTI_TO_COMMON,
     DomainDataset,
@@ -15,6 +16,7 @@ from gancomponents.data import (
     decode_labels,
     encode_simulator_depth,
     inverse_depth,
+    read_list,
     write_image,
 )
 from gancomponents.errors import InputError
@@ -90,6 +92,59 @@ def test_tasks_are_chosen(tmp_path):
     source = tree(tmp_path)
     assert list(dataset(source, tasks="m").sample(0)) == ["x", "m"]
     assert list(dataset(source, tasks="").sample(0)) == ["x"]
+    for domain in DOMAINS:
+        assert dataset(source, domain, tasks="").domain == domain
+
+
+def test_rows_may_lack_tasks(tmp_path):
+    rows = json.loads(tree(tmp_path).read_text())
+    del rows[0]["m"], rows[2]["d"]
+    rows[1]["s"] = None
+    source = write_list(tmp_path, rows)
+    assert len(dataset(source, tasks="x")) == 4
+    with pytest.raises(InputError, match=r"row 1: expected a path for 'm', got only \['d', 's', 'x'\]"):
+        dataset(source, tasks="m")
+    for tasks, kept in (("m", [1, 2, 3]), ("sd", [0, 3]), ("sdm", [3]), ("", [0, 1, 2, 3])):
+        data = dataset(source, tasks=tasks, skip_incomplete=True)
+        assert len(data) == len(kept)
+        assert [data.path(i) for i in range(len(data))] == [str(tmp_path / f"{n}_x.png") for n in kept]
+        data.check()
+        assert list(data.sample(len(kept) - 1)) == ["x", *tasks]
+    assert len(dataset(source, tasks="m", skip_incomplete=True, max_samples=2)) == 2
+    write_list(tmp_path, [{"x": "0_x.png"}])
+    with pytest.raises(InputError, match=r"train.json: expected at least one row with 'x' and 'm', got none"):
+        dataset(source, tasks="m", skip_incomplete=True)
+
+
+def test_files_of_skipped_rows_need_not_be_there(tmp_path):
+    rows = json.loads(tree(tmp_path).read_text())
+    del rows[1]["m"]
+    rows[1]["x"] = "gone.png"
+    rows[3]["d"] = "gone.png"
+    source = write_list(tmp_path, rows)
+    assert len(dataset(source, tasks="m", skip_incomplete=True)) == 3
+    with pytest.raises(InputError, match=r"row 4, 'd': .*gone.png"):  # named by its place in the file
+        dataset(source, tasks="dm", skip_incomplete=True)
+
+
+def test_rows_that_were_read_already(tmp_path):
+    files = read_list(tree(tmp_path), ["s", "m"])
+    assert torch.equal(
+        dataset(files, tasks="m").sample(2)["m"], dataset(tree(tmp_path), tasks="m").sample(2)["m"]
+    )
+    with pytest.raises(InputError, match=r"expected 'x' and 'd' in all 4 rows, got 4 without"):
+        dataset(files, tasks="d")
+    with pytest.raises(InputError, match=r"expected at least one row with 'x' and 'd', got none"):
+        dataset(files, tasks="d", skip_incomplete=True)
+
+
+def test_max_samples_ends_the_list(tmp_path):
+    data = dataset(tree(tmp_path), max_samples=3)
+    assert len(data) == 3
+    with pytest.raises(IndexError):
+        data.path(3)
+    with pytest.raises(ValueError, match="max_samples must be >= 1"):
+        dataset(tree(tmp_path), max_samples=0)
 
 
 def test_stretch_is_each_images_own(tmp_path):

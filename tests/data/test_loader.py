@@ -9,10 +9,29 @@ import numpy as np
 import pytest
 import torch
 
-from gancomponents.data import DomainDataset, DomainLoader, JointTransform, decode_labels, write_image
+from gancomponents.data import (
+    CycleToLongest,
+    DomainDataset,
+    DomainLoader,
+    JointTransform,
+    ShuffledDomains,
+    StopAtShortest,
+    TemperatureMixing,
+    WeightedMixing,
+    decode_labels,
+    write_image,
+)
 from gancomponents.errors import InputError
 
 SIZE = 16
+MIXINGS = [
+    None,
+    StopAtShortest(restart=True),
+    CycleToLongest(),
+    WeightedMixing({"s": 1, "r": 2, "rf": 1}),
+    TemperatureMixing(2.0),
+    ShuffledDomains(CycleToLongest()),
+]
 
 
 def dataset(folder, domain, count, tasks="xm"):
@@ -110,6 +129,97 @@ def test_an_order_does_not_depend_on_the_other_domains(datasets):
     together = DomainLoader(datasets, 2)
     for step in range(8):
         assert numbers(alone.batch(step), "r") == numbers(together.batch(step), "r")
+
+
+@pytest.mark.parametrize("mixing", MIXINGS, ids=str)
+def test_batches_are_what_the_sampler_draws(datasets, mixing):
+    loader = DomainLoader(datasets, 2, mixing=mixing)
+    for step in (0, 3, 40):
+        draws, batch = loader.sampler.draw(step), loader.batch(step)
+        assert {name: numbers(batch, name) for name in batch} == {n: d.indices for n, d in draws.items()}
+        assert list(batch) == list(draws)
+        for name, (epoch, indices) in draws.items():
+            assert torch.equal(batch[name]["x"][1], datasets[name].sample(indices[1], epoch)["x"])
+
+
+@pytest.mark.parametrize("options", [{"prefetch": 0}, {}, {"workers": 2}])
+@pytest.mark.parametrize("mixing", MIXINGS, ids=str)
+def test_a_loop_resumes_exactly_in_the_middle_of_an_epoch(datasets, mixing, options):
+    def loader():
+        return DomainLoader(datasets, 2, mixing=mixing, seed=7, **options)
+
+    first = loader()
+    expected = [first.batch(step) for step in range(3 * len(first))]
+    seen = []
+    for _ in range(2):  # a whole epoch, and two batches of the next
+        for batch in first:
+            seen.append(batch)
+            if len(seen) == len(first) + 2:
+                state = json.loads(json.dumps(first.state_dict()))
+                break
+    for batch, other in zip(seen, expected, strict=False):
+        equal(batch, other)
+    resumed = loader()
+    resumed.load_state_dict(state)
+    stop = 3 * len(first)
+    assert resumed.epoch == (len(first) + 2) // len(first)
+    rest = []
+    while resumed.step < stop:
+        rest.extend(resumed)
+    assert resumed.epoch == 3
+    assert len(rest) == stop - len(first) - 2
+    for batch, other in zip(rest, expected[len(seen) :], strict=True):
+        equal(batch, other)
+
+
+def test_a_loop_is_one_epoch(datasets):
+    loader = DomainLoader(datasets, 2, mixing=CycleToLongest())
+    assert len(loader) == loader.steps_per_epoch == 5
+    assert [len(list(loader)) for _ in range(3)] == [5, 5, 5]
+    assert (loader.epoch, loader.step) == (3, 15)
+    for _ in loader:
+        break
+    assert loader.step == 16  # the batch in hand counts as used
+    assert len(list(loader)) == 4
+    list(loader.iterate(0, 4))  # counting oneself leaves the loader's count alone
+    assert loader.step == 20
+
+
+def test_processes_share_the_batches_of_one_and_its_state(datasets):
+    ranks = [DomainLoader(datasets, {"s": 2, "r": 1, "rf": 1}, rank=rank, world_size=2) for rank in (0, 1)]
+    one = DomainLoader(datasets, {"s": 4, "r": 2, "rf": 2})
+    assert ranks[0].steps_per_epoch == one.steps_per_epoch
+    for batches in zip(*ranks, one, strict=True):
+        *halves, whole = batches
+        for domain, fields in whole.items():
+            assert fields["paths"] == [path for half in halves for path in half[domain]["paths"]]
+            for task in fields.keys() - {"paths"}:
+                assert torch.equal(torch.cat([half[domain][task] for half in halves]), fields[task])
+    assert ranks[0].state_dict() == ranks[1].state_dict() == one.state_dict()
+    resumed = DomainLoader(datasets, {"s": 4, "r": 2, "rf": 2})
+    resumed.load_state_dict(ranks[1].state_dict())
+    equal(next(iter(resumed)), one.batch(one.steps_per_epoch))
+
+
+def test_a_state_of_another_loader_is_refused(datasets, tmp_path):
+    loader = DomainLoader(datasets, 2, mixing=CycleToLongest())
+    list(loader)
+    state = loader.state_dict()
+    longer = {**datasets, "r": dataset(tmp_path, "r", 9)}
+    for other, message in (
+        (DomainLoader(datasets, 2, mixing=CycleToLongest(), seed=1), "got seed 0 where this one has 1"),
+        (DomainLoader(datasets, 1, mixing=CycleToLongest()), r"got batch {.*2} where this one has {.*1}"),
+        (DomainLoader(longer, 2, mixing=CycleToLongest()), "got samples"),
+        (DomainLoader({"s": datasets["s"]}, 2), "got samples"),
+        (DomainLoader(datasets, 2, mixing=WeightedMixing({"s": 1, "r": 2, "rf": 1})), "got next"),
+        (DomainLoader(datasets, 2, mixing=StopAtShortest(restart=True)), "got next"),
+    ):
+        next(iter(other))
+        with pytest.raises(ValueError, match=f"state must be of the same loader, {message}"):
+            other.load_state_dict(state)
+        assert other.step == 1  # as it was
+    with pytest.raises(ValueError, match=r"state must come from state_dict\(\), got one without \['batch',"):
+        loader.load_state_dict({"step": 3})
 
 
 @pytest.mark.parametrize("options", [{"prefetch": 0}, {"prefetch": 1}, {"prefetch": 5}, {"workers": 2}])
@@ -217,5 +327,9 @@ def test_bad_arguments(datasets):
             DomainLoader(datasets, 2, **options)
     with pytest.raises(InputError, match=r"train_rf.json: expected at least one batch of 5 rows, got 4"):
         DomainLoader(datasets, 5)
+    with pytest.raises(InputError, match=r"one batch of 6 rows \(3 processes with 2\), got 4"):
+        DomainLoader(datasets, 2, world_size=3)
+    with pytest.raises(ValueError, match="rank must be in"):
+        DomainLoader(datasets, 2, rank=1)
     with pytest.raises(ValueError, match="step must be >= 0"):
         DomainLoader(datasets, 2).batch(-1)
