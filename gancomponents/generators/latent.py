@@ -83,7 +83,7 @@ class LatentGenerator(nn.Module):
         self.to_image = nn.Conv2d(width, out_channels, 3, padding=1)
         for layer in (self.latent, self.to_image):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
             if spectral:
                 spectral_norm(layer)
 
