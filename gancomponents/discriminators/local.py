@@ -29,14 +29,19 @@ class LocalGlobalDiscriminator(nn.Module):
         ValueError: ``in_channels`` below one, or a mask of another size or with more than one channel.
 
     >>> import torch
-    >>> critic = LocalGlobalDiscriminator(3, lambda c: MultiScalePatchDiscriminator(c, scales=1, width=4, layers=1))
+    >>> from functools import partial
+    >>> small = partial(MultiScalePatchDiscriminator, scales=1, width=4, layers=1)
+    >>> critic = LocalGlobalDiscriminator(3, discriminator=small)
     >>> whole, local = critic(torch.randn(2, 3, 16, 20), torch.ones(2, 1, 16, 20))
     >>> whole[0][-1].shape, local[0][-1].shape
     (torch.Size([2, 1, 6, 8]), torch.Size([2, 1, 6, 8]))
     """
 
     def __init__(
-        self, in_channels: int = 3, discriminator: Callable[[int], nn.Module] = MultiScalePatchDiscriminator
+        self,
+        in_channels: int = 3,
+        *,
+        discriminator: Callable[[int], nn.Module] = MultiScalePatchDiscriminator,
     ) -> None:
         super().__init__()
         if in_channels < 1:

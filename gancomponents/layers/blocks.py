@@ -46,8 +46,8 @@ class ConvBlock(nn.Module):
     of :class:`~gancomponents.layers.AdaptiveInstanceNorm`.
 
     Raises:
-        ValueError: a size below one, an even kernel without ``padding``, an unknown ``padding_mode``, or an
-            input too small for reflection.
+        ValueError: a size below one, an even kernel without ``padding``, an unknown ``padding_mode``, an input
+            too small for reflection, or a style without a norm.
 
     >>> import torch
     >>> block = ConvBlock(3, 8, norm=nn.BatchNorm2d, activation=leaky_relu, padding_mode="reflect")
@@ -112,6 +112,11 @@ class ConvBlock(nn.Module):
         x = self.conv(x)
         if self.norm is not None:
             x = self.norm(x, *style)
+        elif style:
+            raise ValueError(
+                f"style must be left out without a norm, got {len(style)} tensors: "
+                "make the block with norm=AdaptiveInstanceNorm"
+            )
         return x if self.activation is None else self.activation(x)
 
 

@@ -40,7 +40,7 @@ def _drawn(block: nn.Module) -> nn.Module:
 
 _PATCH = partial(discriminators.PatchDiscriminator, 3, width=4, layers=1)
 _SCALES = partial(discriminators.MultiScalePatchDiscriminator, scales=2, width=4, layers=1)
-_PAIR = partial(discriminators.LocalGlobalDiscriminator, 3, _SCALES)
+_PAIR = partial(discriminators.LocalGlobalDiscriminator, 3, discriminator=_SCALES)
 _IMAGE = partial(discriminators.ImageDiscriminator, 3, width=4, downsamplings=2)
 
 CASES: list[Case | Elsewhere] = [

@@ -18,7 +18,7 @@ SMALL = partial(MultiScalePatchDiscriminator, scales=2, width=4, layers=1)
 
 @pytest.fixture
 def critic() -> nn.Module:
-    return LocalGlobalDiscriminator(3, SMALL).eval()
+    return LocalGlobalDiscriminator(3, discriminator=SMALL).eval()
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_gradients_reach_a_soft_mask(critic: nn.Module, mask: Tensor) -> None:
 
 
 def test_any_discriminator_can_be_made_a_pair() -> None:
-    critic = LocalGlobalDiscriminator(4, partial(ImageDiscriminator, width=4, downsamplings=1))
+    critic = LocalGlobalDiscriminator(4, discriminator=partial(ImageDiscriminator, width=4, downsamplings=1))
     whole, local = critic(torch.randn(2, 4, 9, 12), torch.ones(2, 1, 9, 12))
     assert whole.shape == local.shape == (2, 1)
     assert LocalGlobalDiscriminator().whole.min_size == 189  # three scales of four layers, as published

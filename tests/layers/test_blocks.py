@@ -147,6 +147,14 @@ def test_pre_activation_block_refuses_bad_widths(name: str) -> None:
         PreActivationBlock(**{"in_channels": 3, "out_channels": 3, name: 0})
 
 
+def test_a_style_that_no_norm_would_take_is_refused() -> None:
+    x, style = torch.randn(2, 3, 5, 4), torch.ones(2, 3)
+    with pytest.raises(ValueError, match="style must be left out without a norm, got 2 tensors"):
+        ConvBlock(3, 3)(x, style, style)
+    with pytest.raises(ValueError, match="style must be left out without a norm"):
+        ResidualBlock(3)(x, style)
+
+
 def test_an_input_too_small_to_reflect_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 3x3"):
         ConvBlock(1, 1, 5, padding_mode="reflect")(torch.zeros(1, 1, 2, 8))
