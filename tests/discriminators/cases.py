@@ -40,7 +40,11 @@ def _drawn(block: nn.Module) -> nn.Module:
 
 _PATCH = partial(discriminators.PatchDiscriminator, 3, width=4, layers=1)
 _SCALES = partial(discriminators.MultiScalePatchDiscriminator, scales=2, width=4, layers=1)
-_PAIR = partial(discriminators.LocalGlobalDiscriminator, 3, discriminator=_SCALES)
+_PAIR = partial(
+    discriminators.LocalGlobalDiscriminator,
+    3,
+    discriminator=partial(discriminators.PatchDiscriminator, width=4, layers=1),
+)
 _IMAGE = partial(discriminators.ImageDiscriminator, 3, width=4, downsamplings=2)
 
 CASES: list[Case | Elsewhere] = [
@@ -79,13 +83,13 @@ CASES: list[Case | Elsewhere] = [
         "discriminators.LocalGlobalDiscriminator",
         _PAIR,
         lambda b: (*_image(b), _mask(b)),
-        lambda b: (_scales(b), _scales(b)),
+        lambda b: (_patch(b), _patch(b)),
     ),
     Case(
         "discriminators.LocalGlobalDiscriminator",
         _PAIR,
         lambda b: (*_pair(b), _mask(b)),
-        lambda b: ((_scales(b), _scales(b)), (_scales(b), _scales(b))),
+        lambda b: ((_patch(b), _patch(b)), (_patch(b), _patch(b))),
         call=lambda critic, real, fake, mask: critic.compare(real, fake, mask),
         label="compare",
     ),

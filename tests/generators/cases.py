@@ -23,7 +23,7 @@ def _drawn(block: nn.Module) -> nn.Module:
     return initialise(block, "kaiming")
 
 
-_PAINTER = partial(generators.SPADEPainter, 8, upsamplings=3, hidden_channels=4)
+_PAINTER = partial(generators.SPADEPainter, 8, upsamplings=2, hidden_channels=4)
 _RESNET = partial(generators.ResNetGenerator, 3, 2, width=4, residual_blocks=1)
 _UNET = partial(generators.UNetGenerator, 3, 2, width=4, levels=3)
 _FREE_BATCH_NORM = partial(nn.BatchNorm2d, affine=False)
@@ -33,7 +33,7 @@ CASES: list[Case | Elsewhere] = [
     Case(
         "generators.SPADEPainter",
         partial(_PAINTER, final_shortcut=True),
-        lambda b: (*_image(b), torch.randn(b, 8, 3, 3)),
+        lambda b: (*_image(b), torch.randn(b, 8, 6, 5)),
         lambda b: (b, 3, 21, 18),
         label="shortcut-latent",
         cannot={"gradients": "the layer that reads the latent map from the image rests where one is given"},
