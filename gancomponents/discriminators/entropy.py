@@ -4,6 +4,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from gancomponents.discriminators.pairs import compared
 from gancomponents.layers import ConvBlock, leaky_relu
 
 _MIN_SIZE = 32
@@ -53,3 +54,14 @@ class EntropyDiscriminator(nn.Module):
                 "resize the entropy map"
             )
         return self.stages(x)
+
+    def compare(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores of both from one pass over the concatenated batch, real first.
+
+        Args:
+            real: entropy maps of the domain to be imitated.
+            fake: entropy maps of the other domain, of the same height and width.
+
+        Shape: twice (B, in_channels, H, W) to twice the result of ``forward``.
+        """
+        return compared(self, real, fake)

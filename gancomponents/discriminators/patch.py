@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gancomponents.discriminators.pairs import compared
 from gancomponents.layers import ConvBlock, InstanceNorm, leaky_relu
 
 _WIDEST = 8  # times the width of the first stage
@@ -88,6 +89,19 @@ class PatchDiscriminator(nn.Module):
             features.append(torch.sigmoid(x))
         return features
 
+    def compare(self, real: Tensor, fake: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Results of both from one pass over the concatenated batch, real first.
+
+        Batch norm, where used, then sees both, and each spectral norm iterates once.
+
+        Args:
+            real: real images, condition included.
+            fake: generated images of the same height and width.
+
+        Shape: twice (B, in_channels, H, W) to twice the result of ``forward``.
+        """
+        return compared(self, real, fake)
+
 
 class MultiScalePatchDiscriminator(nn.Module):
     """Independent :class:`PatchDiscriminator` s on an image and its halvings.
@@ -166,12 +180,7 @@ class MultiScalePatchDiscriminator(nn.Module):
 
         Shape: twice (B, in_channels, H, W) to twice the result of ``forward``.
         """
-        both = self(torch.cat([real, fake]))
-        count = real.shape[0]
-        return (
-            [[feature[:count] for feature in features] for features in both],
-            [[feature[count:] for feature in features] for features in both],
-        )
+        return compared(self, real, fake)
 
 
 def _check_size(x: Tensor, smallest: int) -> None:

@@ -23,6 +23,7 @@ class SPADEPainter(nn.Module):
         upsamplings: doublings between the latent map and the image, two or more.
         cond_channels: channels of the conditioning image.
         hidden_channels: hidden width of every SPADE.
+        kernel_size: side of every SPADE's kernels, odd.
         spectral: normalise the residual blocks' weights spectrally.
         norm: factory of the SPADEs' parameter-free norms.
         final_shortcut: condition the last block on a 1x1 projection of its own input instead.
@@ -31,8 +32,8 @@ class SPADEPainter(nn.Module):
     ceil(W / 2^upsamplings)) to (B, 3, H, W) in [-1, 1].
 
     Raises:
-        ValueError: sizes below one, a width that cannot be halved often enough, a ``cond`` whose latent map
-            would be one pixel under instance norm, or a ``z`` of another size.
+        ValueError: sizes below one, an even ``kernel_size``, a width that cannot be halved often enough, a
+            ``cond`` whose latent map would be one pixel under instance norm, or a ``z`` of another size.
 
     >>> painter = SPADEPainter(width=16, upsamplings=3, hidden_channels=8)
     >>> image, mask = torch.rand(1, 3, 37, 24) * 2 - 1, torch.ones(1, 1, 37, 24)
@@ -47,6 +48,7 @@ class SPADEPainter(nn.Module):
         upsamplings: int = 7,
         cond_channels: int = 3,
         hidden_channels: int = 128,
+        kernel_size: int = 3,
         spectral: bool = True,
         norm: Callable[[int], nn.Module] = InstanceNorm,
         final_shortcut: bool = False,
@@ -72,6 +74,7 @@ class SPADEPainter(nn.Module):
                 out_channels,
                 cond_channels,
                 hidden_channels=hidden_channels,
+                kernel_size=kernel_size,
                 spectral=spectral,
                 norm=norm,
             )

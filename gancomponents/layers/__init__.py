@@ -1,8 +1,8 @@
 """Layers: convolution and residual blocks, up-sampling, norms, spectral normalisation, initialisation."""
 
-from gancomponents.layers.blocks import ConvBlock, PaddingMode, ResidualBlock, leaky_relu
+from gancomponents.layers.blocks import ConvBlock, PaddingMode, PreActivationBlock, ResidualBlock, leaky_relu
 from gancomponents.layers.initialisation import initialise
-from gancomponents.layers.norms import ChannelLayerNorm, InstanceNorm
+from gancomponents.layers.norms import AdaptiveInstanceNorm, ChannelLayerNorm, InstanceNorm
 from gancomponents.layers.spade import SPADE, SPADEResidualBlock
 from gancomponents.layers.spectral import (
     SpectralNorm,
@@ -15,10 +15,12 @@ from gancomponents.layers.upsample import UpsampleNearest, upsample_nearest
 
 __all__ = [
     "SPADE",
+    "AdaptiveInstanceNorm",
     "ChannelLayerNorm",
     "ConvBlock",
     "InstanceNorm",
     "PaddingMode",
+    "PreActivationBlock",
     "ResidualBlock",
     "SPADEResidualBlock",
     "SpectralNorm",

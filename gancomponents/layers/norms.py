@@ -1,4 +1,4 @@
-"""Normalisation over each sample: instance norm, and layer norm over channels and space."""
+"""Normalisation over each sample: instance norm, plain and styled, and layer norm over channels and space."""
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +42,51 @@ class InstanceNorm(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.channels}, eps={self.eps}"
+
+
+class AdaptiveInstanceNorm(nn.Module):
+    """Instance norm whose scale and shift come from outside, one of each per sample and channel.
+
+    Huang and Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization",
+    eq. 8, with the style's statistics as arguments: predicted by a network as in Huang et al. 2018 ("MUNIT"),
+    or measured on a style image. Deviation: they are arguments of ``forward``; upstream assigns them to
+    the layer beforehand.
+
+    Args:
+        channels: channels of the features.
+        eps: added to the (biased) variance.
+
+    Shape: x (B, channels, H, W) with H W > 1, weight (B, channels) and bias (B, channels) to (B, channels, H,
+    W).
+
+    Raises:
+        ValueError: fewer than one channel, another number of channels than at construction, a weight or bias
+            of another shape, or a map of one pixel.
+
+    >>> weight, bias = torch.full((1, 2), 3.0), torch.full((1, 2), -1.0)
+    >>> y = AdaptiveInstanceNorm(2)(torch.randn(1, 2, 8, 8), weight, bias)
+    >>> torch.allclose(y.mean((2, 3)), bias, atol=1e-5)
+    True
+    """
+
+    def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
+        super().__init__()
+        if channels < 1:
+            raise ValueError(f"channels must be >= 1, got {channels}: give the width of the input")
+        self.channels = channels
+        self.norm = InstanceNorm(channels, eps=eps)
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        if x.shape[1] != self.channels:
+            raise ValueError(f"x must have {self.channels} channels, got shape {tuple(x.shape)}: match it")
+        for name, value in {"weight": weight, "bias": bias}.items():
+            if value.shape != x.shape[:2]:
+                raise ValueError(
+                    f"{name} must be {tuple(x.shape[:2])}, got {tuple(value.shape)}: "
+                    "give one number per sample and channel"
+                )
+        # sigma(style) (x - mu(x)) / sigma(x) + mu(style), eq. 8
+        return self.norm(x) * weight[:, :, None, None] + bias[:, :, None, None]
 
 
 class ChannelLayerNorm(nn.Module):

@@ -1,4 +1,4 @@
-"""PatchGAN and entropy-map discriminators."""
+"""PatchGAN and entropy-map discriminators, and what all discriminators have in common."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,30 +9,45 @@ import torch.nn.functional as F
 from torch import nn
 
 from gancomponents.discriminators import (
+    DomainClassifier,
     EntropyDiscriminator,
+    ImageDiscriminator,
+    LocalGlobalDiscriminator,
     MultiScalePatchDiscriminator,
     PatchDiscriminator,
 )
-from gancomponents.layers import InstanceNorm, spectral_norms
-from tests.layers.conformance import check_block
+from gancomponents.discriminators.pairs import compared
+from gancomponents.layers import ChannelLayerNorm, InstanceNorm, spectral_norms
+from tests.case import same, tensors
 
 
-@pytest.mark.parametrize("norm", [None, InstanceNorm, nn.BatchNorm2d])
+@pytest.mark.known_bug(16)
+@pytest.mark.parametrize("norm", [None, InstanceNorm, nn.BatchNorm2d, ChannelLayerNorm])
+def test_any_norm_or_none_follows_the_middle_convolutions(norm: Callable[[int], nn.Module] | None) -> None:
+    critic = MultiScalePatchDiscriminator(3, scales=2, width=4, layers=2, norm=norm)
+    for scale in critic.scales:
+        first, *middle, last = scale.stages
+        assert first.norm is None
+        assert last.norm is None
+        assert [type(stage.norm) for stage in middle] == [type(None) if norm is None else norm] * 2
+    assert all(f.isfinite().all() for scale in critic(torch.randn(2, 3, 25, 30)) for f in scale)
+
+
 @pytest.mark.parametrize("spectral", [False, True])
-def test_patch_conforms(norm: Callable[[int], nn.Module] | None, spectral: bool) -> None:
-    make = partial(PatchDiscriminator, 4, width=4, layers=2, norm=norm, spectral=spectral, sigmoid=True)
-    check_block(make, torch.randn(2, 4, 16, 20), compiled=False)
-    assert bool(list(spectral_norms(make()))) == spectral
-
-
-def test_the_others_conform() -> None:
-    check_block(
-        partial(MultiScalePatchDiscriminator, 3, scales=2, width=4, layers=1), torch.randn(2, 3, 18, 17)
-    )
-    check_block(partial(EntropyDiscriminator, 5, width=4), torch.rand(2, 5, 40, 64))
-    check_block(
-        partial(EntropyDiscriminator, 2, width=4, spectral=False), torch.rand(1, 2, 32, 32), compiled=False
-    )
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(PatchDiscriminator, 3, width=2, layers=1),
+        partial(MultiScalePatchDiscriminator, 3, scales=2, width=2, layers=1),
+        partial(EntropyDiscriminator, 3, width=2),
+        partial(ImageDiscriminator, 3, width=2, downsamplings=1),
+        partial(DomainClassifier, [3], width=2),
+    ],
+)
+def test_spectral_norm_is_on_every_weight_or_none(make: Callable[..., nn.Module], spectral: bool) -> None:
+    critic = make(spectral=spectral)
+    weighted = {m for m in critic.modules() if isinstance(m, (nn.Conv2d, nn.Linear))}
+    assert {layer for layer, _ in spectral_norms(critic)} == (weighted if spectral else set())
 
 
 def test_parameter_counts_of_the_default_system() -> None:
@@ -72,18 +87,33 @@ def test_halving_keeps_a_constant_image_constant() -> None:
     assert torch.equal(F.avg_pool2d(ones, 3, 2, 1, count_include_pad=False), torch.ones(1, 1, 4, 3))
 
 
-def test_compare_is_one_pass_real_first() -> None:
-    critic = MultiScalePatchDiscriminator(3, scales=2, width=4, layers=1).eval()
-    real, fake = torch.randn(3, 3, 20, 20), torch.randn(2, 3, 20, 20)
-    for results, alone in zip(critic.compare(real, fake), (critic(real), critic(fake)), strict=True):
-        for scale, expected in zip(results, alone, strict=True):
-            for a, b in zip(scale, expected, strict=True):
-                torch.testing.assert_close(a, b)
-    norm = next(iter(spectral_norms(critic.train())))[1]
-    once, calls = norm._iterate, []
-    norm._iterate = lambda matrix: (calls.append(1), once(matrix))[1]  # type: ignore[method-assign]
+@pytest.mark.parametrize(
+    "critic",
+    [
+        PatchDiscriminator(3, width=4, layers=1),
+        MultiScalePatchDiscriminator(3, scales=2, width=4, layers=1),
+        EntropyDiscriminator(3, width=4),
+        ImageDiscriminator(3, width=4, downsamplings=1),
+    ],
+    ids=lambda critic: type(critic).__name__,
+)
+def test_compare_is_one_pass_real_first(critic: nn.Module) -> None:
+    critic.eval()
+    real, fake = torch.randn(3, 3, 32, 36), torch.randn(2, 3, 32, 36)
+    same(critic.compare(real, fake), (critic(real), critic(fake)))
+    calls = []
+    critic.register_forward_hook(lambda *given: calls.append(1))
     critic.compare(real, fake)
-    assert len(calls) == 1
+    assert calls == [1]
+    with pytest.raises(ValueError, match="real and fake must have one shape"):
+        critic.compare(real, fake[..., :-1])
+
+
+def test_compared_keeps_the_kind_of_nest() -> None:
+    real, fake = compared(lambda x: (x, [x + 1, (x,)]), torch.zeros(1, 2), torch.ones(2, 2))
+    assert isinstance(real, tuple)
+    assert isinstance(fake[1], list)
+    assert [len(t) for t in tensors(fake)] == [2, 2, 2]
 
 
 @pytest.mark.parametrize(
@@ -105,8 +135,13 @@ def test_smallest_size_is_exact(critic: nn.Module) -> None:
         critic(torch.randn(1, 3, smallest - 1, smallest))
 
 
+@pytest.mark.known_bug(15)
 def test_three_scales_of_four_layers_need_189_pixels() -> None:
-    assert MultiScalePatchDiscriminator(4, width=1).min_size == 189
+    critic = MultiScalePatchDiscriminator(4, width=1)
+    assert critic.min_size == 189
+    with pytest.raises(ValueError, match="at least 189x189, got 128x128: use larger images, or fewer layers"):
+        critic(torch.zeros(1, 4, 128, 128))
+    assert MultiScalePatchDiscriminator(4, width=1, layers=3)(torch.zeros(1, 4, 128, 128))
 
 
 @pytest.mark.parametrize(
@@ -116,6 +151,13 @@ def test_three_scales_of_four_layers_need_189_pixels() -> None:
         (partial(PatchDiscriminator, 3, layers=0), "layers must be >= 1"),
         (partial(MultiScalePatchDiscriminator, 3, scales=0), "scales must be >= 1"),
         (partial(EntropyDiscriminator, 3, width=0), "width must be >= 1"),
+        (partial(LocalGlobalDiscriminator, 0), "in_channels must be >= 1"),
+        (partial(ImageDiscriminator, 3, blocks=0), "blocks must be >= 1"),
+        (partial(ImageDiscriminator, 3, downsamplings=-1), "downsamplings must be >= 0, got -1"),
+        (partial(DomainClassifier, []), r"in_channels must hold positive widths, got \[\]"),
+        (partial(DomainClassifier, [4, 0]), "in_channels must hold positive widths"),
+        (partial(DomainClassifier, [4], domains=1), "domains must be >= 2, got 1"),
+        (partial(DomainClassifier, [4], layers=0), "layers must be >= 1"),
     ],
 )
 def test_bad_arguments_are_refused(make: Callable[[], nn.Module], message: str) -> None:

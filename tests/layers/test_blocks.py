@@ -1,23 +1,22 @@
 """Convolution and residual blocks."""
 
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gancomponents.layers import ChannelLayerNorm, ConvBlock, InstanceNorm, ResidualBlock, leaky_relu
-from tests.layers.conformance import check_block
-
-
-@pytest.mark.parametrize("norm", [None, nn.BatchNorm2d, InstanceNorm, ChannelLayerNorm])
-@pytest.mark.parametrize("spectral", [False, True])
-def test_blocks_conform(norm: Callable[[int], nn.Module] | None, spectral: bool) -> None:
-    settings = {"norm": norm, "spectral": spectral, "padding_mode": "reflect"}
-    check_block(partial(ConvBlock, 3, 4, **settings), torch.randn(2, 3, 7, 6), compiled=norm is None)
-    check_block(partial(ResidualBlock, 3, **settings), torch.randn(2, 3, 7, 6), compiled=norm is None)
+from gancomponents.layers import (
+    AdaptiveInstanceNorm,
+    ChannelLayerNorm,
+    ConvBlock,
+    InstanceNorm,
+    PreActivationBlock,
+    ResidualBlock,
+    leaky_relu,
+    spectral_norms,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,13 @@ def test_block_is_pad_conv_norm_activation(padding_mode: str, pad: str) -> None:
 
 @pytest.mark.parametrize(
     ("norm", "expected"),
-    [(None, True), (nn.BatchNorm2d, False), (InstanceNorm, False), (ChannelLayerNorm, True)],
+    [
+        (None, True),
+        (nn.BatchNorm2d, False),
+        (InstanceNorm, False),
+        (AdaptiveInstanceNorm, False),
+        (ChannelLayerNorm, True),
+    ],
 )
 def test_bias_is_left_out_where_the_norm_subtracts_it(
     norm: Callable[[int], nn.Module] | None, expected: bool
@@ -50,6 +55,26 @@ def test_bias_is_left_out_where_the_norm_subtracts_it(
     assert (ConvBlock(3, 4, norm=norm).conv.bias is not None) == expected
     assert ConvBlock(3, 4, norm=norm, bias=True).conv.bias is not None
     assert ConvBlock(3, 4, norm=norm, bias=False).conv.bias is None
+
+
+@pytest.mark.known_bug(5)
+def test_batch_norm_after_spectral_norm_leaves_no_idle_bias() -> None:
+    assert ConvBlock(3, 4, norm=nn.BatchNorm2d, spectral=True).conv.bias is None
+    published = ConvBlock(3, 4, norm=nn.BatchNorm2d, spectral=True, bias=True)
+    x = torch.randn(2, 3, 5, 4)
+    before = published(x)
+    nn.init.constant_(published.conv.bias, 7)
+    torch.testing.assert_close(published(x), before, rtol=1e-4, atol=1e-4)  # what makes it idle
+
+
+@pytest.mark.parametrize(
+    "activation", [None, nn.ReLU, leaky_relu, nn.PReLU, nn.SELU, nn.Tanh, nn.Sigmoid, nn.GELU]
+)
+def test_any_activation_comes_last(activation: Callable[[], nn.Module] | None) -> None:
+    block = ConvBlock(3, 4, activation=activation)
+    x = torch.randn(2, 3, 5, 4)
+    y = block.conv(x)
+    torch.testing.assert_close(block(x), y if activation is None else activation()(y))
 
 
 def test_same_padding_keeps_the_size() -> None:
@@ -66,6 +91,42 @@ def test_residual_block_without_weights_is_the_identity() -> None:
     assert torch.equal(block(x), x)
 
 
+@pytest.mark.known_bug(6)
+def test_residual_block_works_with_its_defaults() -> None:
+    block = ResidualBlock(3)
+    assert block.block1.norm is None
+    assert block(torch.zeros(1, 3, 4, 4)).shape == (1, 3, 4, 4)
+
+
+@pytest.mark.known_bug(6)
+def test_styles_reach_the_norms_of_a_residual_block_in_order() -> None:
+    block = ResidualBlock(3, norm=AdaptiveInstanceNorm).double()
+    x = torch.randn(2, 3, 6, 5).double()
+    first, second = torch.randn(2, 2, 3).double(), torch.randn(2, 2, 3).double()
+    y = block.block2.conv(F.relu(block.block1.norm(block.block1.conv(x), *first)))
+    torch.testing.assert_close(block(x, *first, *second), x + block.block2.norm(y, *second))
+
+
+def test_pre_activation_block_starts_as_its_shortcut() -> None:
+    block = PreActivationBlock(3, 5)
+    x = torch.randn(2, 3, 5, 4)
+    assert torch.equal(block(x), block.shortcut(x))
+
+
+def test_pre_activation_block_is_norm_activation_convolution_twice() -> None:
+    block = PreActivationBlock(3, 3, norm=nn.BatchNorm2d, activation=nn.Tanh)
+    nn.init.normal_(block.conv2.weight)
+    x = torch.randn(2, 3, 5, 4)
+    y = block.conv2(block.norm2(block.conv1(block.norm1(x).tanh())).tanh())
+    torch.testing.assert_close(block(x), x + y)
+
+
+def test_spectrally_normalised_pre_activation_block_is_finite() -> None:
+    block = PreActivationBlock(3, 5, spectral=True)
+    assert len(list(spectral_norms(block))) == 3
+    assert block(torch.randn(2, 3, 5, 4)).isfinite().all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -78,6 +139,20 @@ def test_residual_block_without_weights_is_the_identity() -> None:
 def test_bad_arguments_are_refused(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ConvBlock(**{"in_channels": 3, "out_channels": 3, **arguments})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["in_channels", "out_channels"])
+def test_pre_activation_block_refuses_bad_widths(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be >= 1, got 0"):
+        PreActivationBlock(**{"in_channels": 3, "out_channels": 3, name: 0})
+
+
+def test_a_style_that_no_norm_would_take_is_refused() -> None:
+    x, style = torch.randn(2, 3, 5, 4), torch.ones(2, 3)
+    with pytest.raises(ValueError, match="style must be left out without a norm, got 2 tensors"):
+        ConvBlock(3, 3)(x, style, style)
+    with pytest.raises(ValueError, match="style must be left out without a norm"):
+        ResidualBlock(3)(x, style)
 
 
 def test_an_input_too_small_to_reflect_is_refused() -> None:

@@ -6,11 +6,13 @@ from functools import partial
 from typing import Any
 
 import pytest
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from gancomponents.decoders import ConvDecoder
 from gancomponents.layers import (
     SPADE,
+    AdaptiveInstanceNorm,
     ChannelLayerNorm,
     ConvBlock,
     InstanceNorm,
@@ -21,7 +23,7 @@ from gancomponents.layers import (
     spectral_norm,
 )
 from tests.reference import keys
-from tests.reference.cases import Case, cases, check_module
+from tests.reference.cases import Case, Outputs, cases, check_module
 
 NORMS: dict[str, Callable[[int], nn.Module] | None] = {
     "none": None,
@@ -74,6 +76,20 @@ def test_conv_block(case: Case) -> None:
 def test_layer_norm(case: Case) -> None:
     norm = ChannelLayerNorm(case.config["num_features"])
     check_module(case, norm, keys.slots(norm, keys.same), lambda x: {"out": norm(x["x"])})
+
+
+@pytest.mark.parametrize("case", cases("AdaptiveInstanceNorm2d"))
+def test_adaptive_instance_norm(case: Case) -> None:
+    norm = AdaptiveInstanceNorm(case.config["num_features"])
+    # Upstream's has statistics in its state dict that it neither reads nor changes.
+    for name in ("running_mean", "running_var"):
+        norm.register_buffer(name, torch.zeros(norm.channels))
+
+    def call(x: dict[str, Tensor]) -> Outputs:
+        style = (x[name].view(x["x"].shape[:2]) for name in ("weight", "bias"))
+        return {"out": norm(x["x"], *style)}
+
+    check_module(case, norm, keys.slots(norm, keys.same), call)
 
 
 @pytest.mark.parametrize("case", cases("SpectralNorm"))
