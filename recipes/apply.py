@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from gancomponents.data import read_image, write_image
 from gancomponents.errors import InputError
-from gancomponents.generators import paste
 from gancomponents.training import Runtime, checkpoint
 from recipes import cli, config, pictures
 from recipes.folder import RunFolder
@@ -43,7 +42,8 @@ def main(arguments: Sequence[str]) -> None:
     for path in tqdm(images, unit="photo", disable=None):
         for name, picture in imagine(recipe, read_image(path), size, flags.threshold).items():
             write_image(output / f"{path.stem}_{name}.png", pictures.of_image(picture))
-    print(f"{len(images)} photos, {len(_PICTURES) * len(images)} pictures in {output}")
+    count = f"{len(images)} photo{'s' * (len(images) > 1)}"
+    print(f"{count}, {len(_PICTURES) * len(images)} pictures in {output}")
 
 
 def load(run: RunFolder, runtime: Runtime) -> Recipe:
@@ -73,20 +73,15 @@ def load(run: RunFolder, runtime: Runtime) -> Recipe:
 def imagine(recipe: Recipe, photo: pictures.Picture, size: int, threshold: float) -> dict[str, Tensor]:
     """Flood, wildfire, smog and mask of one photo (H, W, 3) uint8, each (3, H, W) in [-1, 1].
 
-    The networks see the photo with its shorter side at about ``size`` pixels, in its own aspect; what they
-    predict is brought back to the photo's size, so that dry pixels keep every detail.
+    The networks see the photo with its shorter side at about ``size`` pixels, in its own aspect; the events are
+    laid over the photo itself, so that whatever is not painted keeps every detail.
     """
     x = torch.from_numpy(photo).permute(2, 0, 1)[None].to(recipe.runtime.device).float() / 127.5 - 1
     height, width = x.shape[-2:]
     scale = size / min(height, width)
     sides = [_side(side * scale, size) for side in (height, width)]
     small = F.interpolate(x, sides, mode="bilinear", antialias=True, align_corners=False).clamp(-1, 1)
-    seen = recipe.system.imagine(small, recipe.runtime, threshold=threshold)
-    full = {
-        k: F.interpolate(v.float(), (height, width), mode="bilinear", align_corners=False)
-        for k, v in seen.items()
-    }
-    full["flood"] = paste(full["flood"], x, ((full["mask"] + 1) / 2).clamp(0, 1))
+    full = recipe.system.imagine(small, recipe.runtime, photo=x, threshold=threshold)
     return {name: picture[0] for name, picture in full.items()}
 
 

@@ -131,7 +131,7 @@ def build(configurable: Callable[..., Any], *, strict: bool = True) -> Any:
         # gin hands on a copy that has lost its arguments and gained a trail: say it afresh.
         raise InputError(error.what, expected=error.expected, got=error.got, fix=error.fix) from None
     except (ValueError, TypeError, RuntimeError, KeyError, AttributeError) as error:
-        raise InputError("the recipe", got=_without_trail(str(error)), fix="correct that binding") from error
+        raise InputError(f"the recipe: {_without_trail(str(error))}", fix="correct that binding") from error
     if strict:
         check_used()
     return built

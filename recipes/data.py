@@ -151,13 +151,16 @@ class Data:
         self._augmentation()
 
     def _check_batches(self) -> None:
-        each = isinstance(self.batch_size, Mapping)
-        sizes = dict(self.batch_size) if each else dict.fromkeys(self.train_lists, self.batch_size)  # type: ignore[call-overload]
+        sizes: Mapping[str, object]
+        if isinstance(self.batch_size, Mapping):
+            sizes = self.batch_size
+        else:
+            sizes = dict.fromkeys(self.train_lists, self.batch_size)
         if set(sizes) != set(self.train_lists):
             domains = list(self.train_lists)
             raise ValueError(f"batch_size must be one number, or one for each of {domains}, got {sizes}")
-        for domain, size in sizes.items():
-            check_whole("batch_size", size, minimum=1)
+        for domain, asked in sizes.items():
+            size = check_whole("batch_size", asked, minimum=1)
             rows = [n for n in (self.source.training_rows(domain), self.max_samples) if n is not None]
             if min(rows, default=size) < size:
                 got = f"{min(rows)} training frames of {domain} for batches of {size}"

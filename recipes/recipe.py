@@ -40,7 +40,9 @@ class System(Protocol):
 
     def show_events(self, data: Data, runtime: Runtime, folder: Path) -> list[Path]: ...
 
-    def imagine(self, x: Tensor, runtime: Runtime, *, threshold: float = 0.5) -> dict[str, Tensor]: ...
+    def imagine(
+        self, x: Tensor, runtime: Runtime, *, photo: Tensor | None = None, threshold: float = 0.5
+    ) -> dict[str, Tensor]: ...
 
 
 class Recipe:
@@ -131,6 +133,7 @@ class Recipe:
         folder.create(afresh=state is None)
         first = 0
         if state is None:
+            print("evaluating the untrained networks", flush=True)
             before = self.system.evaluate(self.data, self.runtime)
         else:
             first, before = state["step"], state["before"]

@@ -56,6 +56,7 @@ def draw_curves(records: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Plot every loss term over the steps, a panel for each part."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, SymmetricalLogLocator
 
     parts = ("masker", "painter", "critic")
     figure = Figure(figsize=(15, 5), layout="constrained")
@@ -66,6 +67,8 @@ def draw_curves(records: Sequence[Mapping[str, Any]], path: Path) -> None:
             axes.plot(*zip(*points, strict=True), label=name.removeprefix(part + "/"), linewidth=1.2)
         axes.set(title=part, xlabel="step", ylabel="weighted loss")
         axes.set_yscale("symlog", linthresh=1e-3)
+        axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1e-3, subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
@@ -84,13 +87,38 @@ def _markdown(
     lines += [
         "Arrows point to the better side. *before* is the untrained network; *baseline* answers with the"
     ]
-    lines += ["training set's averages, whatever the picture.", ""]
+    lines += ["training set's averages, whatever the picture."]
+    lines += [
+        "",
+        "Domains: *s* simulated, *r* real (another look), *rf* flooded. *mask_iou*: overlap of the predicted",
+    ]
+    lines += [
+        "with the true water mask; *seg_miou*: mean overlap of the classes; *depth_abs_rel*: relative error of"
+    ]
+    lines += [
+        "aligned depth; *l1_in_mask*, *ssim_in_mask*: the painted water, under the true mask, beside the true"
+    ]
+    lines += ["flood.", ""]
     if samples:
         lines += ["## Samples", "", f"![samples]({samples[-1].relative_to(folder.path)})", ""]
     if events:
-        lines += ["## Events", ""]
-        for stem in sorted({path.stem.rsplit("_", 1)[0] for path in events}):
-            shown = [path for path in events if path.stem.rsplit("_", 1)[0] == stem]
-            lines += [" ".join(f"![{p.stem}]({p.relative_to(folder.path)})" for p in shown), ""]
+        lines += ["## Events", "", *_event_table(folder, events), ""]
     lines += ["## Curves", "", f"![curves]({folder.curves.name})", ""]
     return "\n".join(lines)
+
+
+def _event_table(folder: RunFolder, events: Sequence[Path]) -> list[str]:
+    """A row of pictures for each frame, a column for each event."""
+    frames: dict[str, dict[str, Path]] = {}
+    for path in sorted(events):
+        frame, event = path.stem.rsplit("_", 1)
+        frames.setdefault(frame, {})[event] = path
+    columns = list(dict.fromkeys(path.stem.rsplit("_", 1)[1] for path in events))
+    lines = ["| | " + " | ".join(columns) + " |", "|" + "---|" * (len(columns) + 1)]
+    for frame, shown in sorted(frames.items()):
+        cells = [
+            f"![{event}]({shown[event].relative_to(folder.path)})" if event in shown else ""
+            for event in columns
+        ]
+        lines.append(f"| {frame} | " + " | ".join(cells) + " |")
+    return lines

@@ -16,7 +16,7 @@ from gancomponents.metrics import confusion_matrix, mean_iou
 
 
 def streets(count: int, size: int, look: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images (count, 3, size, size) in [-1, 1] and labels (count, size, size); look "s" rendered, "r" photographed."""
+    """Images (count, 3, size, size) in [-1, 1], rendered ("s") or photographed ("r"), and their labels."""
     frames = [render_frame(1000 * (look == "r") + seed, size=size, look=look) for seed in range(count)]
     images = torch.from_numpy(np.stack([frame.image for frame in frames])).permute(0, 3, 1, 2) / 127.5 - 1
     return images, torch.from_numpy(np.stack([frame.labels for frame in frames])).long()

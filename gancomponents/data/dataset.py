@@ -235,10 +235,6 @@ def _complete_rows(
     return whole
 
 
-def _describe(array: Array) -> str:
-    return f"{array.dtype} {tuple(array.shape)}"
-
-
 def _check_size(path: Path, size: tuple[int, ...], image_path: Path, image: tuple[int, ...]) -> None:
     if tuple(size) != tuple(image):
         expected = f"the size of its image {image_path.name}, {image[0]} x {image[1]}"

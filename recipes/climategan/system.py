@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gancomponents.events import smog, wildfire
+from gancomponents.generators import paste
 from gancomponents.optim import ExtraAdam
 from gancomponents.training import Batch, Player, Runtime
 from recipes import pictures
@@ -25,13 +27,16 @@ _COLUMNS = (
     "depth",
     "segmentation",
     "mask",
-    "masked input",
-    "painted",
+    "masked (rf: true mask)",
+    "painted (rf: true mask)",
     "true depth",
     "true classes",
     "true mask",
     "true flood",
 )
+
+#: The published glow of a wildfire has a standard deviation of 140.5 pixels where the shorter side has 640.
+_GLOW = 140.5 / 640
 
 
 class System:
@@ -163,18 +168,40 @@ class System:
         return written
 
     @torch.no_grad()
-    def imagine(self, x: Tensor, runtime: Runtime, *, threshold: float = 0.5) -> dict[str, Tensor]:
-        """Flood, wildfire, smog and mask of images, each (B, 3, H, W) in [-1, 1], with the settled weights."""
+    def imagine(
+        self, x: Tensor, runtime: Runtime, *, photo: Tensor | None = None, threshold: float = 0.5
+    ) -> dict[str, Tensor]:
+        """Flood, wildfire, smog and mask of images, with the settled weights.
+
+        Args:
+            x: images (B, 3, h, w) in [-1, 1], of a size that suits the networks.
+            runtime: where to compute.
+            photo: the same images (B, 3, H, W) at the size of the results; what is not painted keeps its detail.
+            threshold: water probability that floods a pixel.
+
+        Returns:
+            Each (B, 3, H, W) in [-1, 1].
+        """
+        photo = x if photo is None else photo
+        size = (photo.shape[-2], photo.shape[-1])
         was_training = self.model.training
         self.model.eval()
         with self.generator.settled(), runtime.autocast():
             seen = self.model(x)
-            mask = (seen.mask.float().sigmoid() > threshold).to(x.dtype)
-            flood = self.model.paint(x, mask)
+            water = seen.mask.float().sigmoid()
+            painted = self.model.paint(x, (water > threshold).to(x.dtype))
         self.model.train(was_training)
+        mask = (_resized(water, size) > threshold).to(photo.dtype)
+        sigma = _GLOW * min(size)
         return {
-            "flood": flood,
-            "wildfire": wildfire(x, seen.segmentation.float()),
-            "smog": smog(x, seen.depth.float()),
-            "mask": (mask * 2 - 1).expand_as(x),
+            "flood": paste(_resized(painted.float(), size), photo, mask),
+            "wildfire": wildfire(
+                photo, seen.segmentation.float(), kernel_size=2 * int(sigma) + 1, sigma=sigma
+            ),
+            "smog": smog(photo, seen.depth.float()),
+            "mask": (mask * 2 - 1).expand_as(photo),
         }
+
+
+def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(x, size, mode="bilinear", align_corners=False)

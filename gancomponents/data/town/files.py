@@ -21,6 +21,7 @@ __all__ = ["Summary", "cached_town", "check_parameters", "write_town"]
 
 _MANIFEST = "town.json"
 _MIN_SIZE, _MAX_SIZE = 32, 4096
+_QUIET_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -201,11 +202,14 @@ def _render(folder: Path, jobs: Sequence[Job], workers: int | None) -> int:
     if not terminal:
         print(f"rendering {len(jobs)} frames of the Town into {folder}", file=sys.stderr, flush=True)
     rendered = 0
-    begin = time.perf_counter()
+    begin = said = time.perf_counter()
     with tqdm(total=len(jobs), unit="frame", desc="rendering the Town", disable=not terminal) as bar:
-        for fresh in render_all(folder, jobs, workers):
+        for done, fresh in enumerate(render_all(folder, jobs, workers), start=1):
             rendered += fresh
             bar.update()
+            if not terminal and time.perf_counter() - said > _QUIET_SECONDS:
+                said = time.perf_counter()
+                print(f"{done} of {len(jobs)} frames", file=sys.stderr, flush=True)
     if not terminal:
         seconds = time.perf_counter() - begin
         print(f"rendered {rendered} frames in {seconds:.0f} s", file=sys.stderr, flush=True)
