@@ -3,6 +3,7 @@
 import difflib
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -104,8 +105,18 @@ class PretrainedEncoder(nn.Module):
                     f"x must be a multiple of more than {self.multiple} for this encoder, got {height}x{width}: "
                     f"use PretrainedEncoder(..., multiple={2 * self.multiple})"
                 )
-            found.append(feature[..., : -(-height // stride), : -(-width // stride)])
+            found.append(_cropped(feature, -(-height // stride), -(-width // stride)))
         return found
+
+
+def _cropped(x: Tensor, height: int, width: int) -> Tensor:
+    """The upper left corner, in the memory format of the whole."""
+    if tuple(x.shape[-2:]) == (height, width):
+        return x
+    last = x.is_contiguous(memory_format=torch.channels_last)
+    return x[..., :height, :width].contiguous(
+        memory_format=torch.channels_last if last else torch.contiguous_format
+    )
 
 
 def _check_name(name: str, weights: str | None) -> None:
