@@ -33,7 +33,7 @@ def test_features_are_the_librarys_own() -> None:
     x = torch.randn(1, 3, 64, 96)
     theirs = encoder.encoder(x)
     assert all(torch.equal(a, b) for a, b in zip(encoder(x), theirs[2:], strict=True))
-    padded = nn.functional.pad(x[..., :90], (0, 6), mode="replicate")
+    padded = nn.functional.pad(x[..., :90], (0, 6, 0, 0), mode="replicate")
     odd = encoder(x[..., :90])
     assert torch.equal(odd[0], encoder(padded)[0][..., :23])
 

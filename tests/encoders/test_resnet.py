@@ -46,7 +46,7 @@ def test_v2_strides_first_and_dilates_without_a_grid() -> None:
     assert {block.conv2.stride[0] for layer in layers for block in layer} == {1}
     assert [block.conv2.dilation[0] for layer in layers for block in layer] == [1, 1, 2, 4, 4]
     drawn = torch.cat([m.weight.flatten() for m in encoder.modules() if isinstance(m, nn.Conv2d)])
-    assert float(drawn.std()) == pytest.approx(0.01, rel=0.02)
+    assert drawn.std().item() == pytest.approx(0.01, rel=0.02)
 
 
 @pytest.mark.parametrize("sides", [(64, 48), (62, 45), (60, 47)])
