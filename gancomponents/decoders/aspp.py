@@ -48,6 +48,11 @@ class ASPP(nn.Module):
         upstream_layout: bool = False,
     ) -> None:
         super().__init__()
+        for name, value in {"in_channels": in_channels, "channels": channels}.items():
+            if value < 1:
+                raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+        if any(rate < 1 for rate in rates):
+            raise ValueError(f"rates must be >= 1, got {tuple(rates)}: give dilations in pixels")
         self.branches = nn.ModuleList(
             [
                 conv_unit(in_channels, channels, 1, upstream_layout),

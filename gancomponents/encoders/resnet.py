@@ -223,9 +223,9 @@ class DeepLabV2ResNet(nn.Module):
         stages = _stages(width, strides, dilations, grids, stride_first=True, norm=norm)
         for stage, layer in enumerate(stages, start=1):
             self.add_module(f"layer{stage}", layer)
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.normal_(layer.weight, 0.0, 0.01)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, 0.0, 0.01)
         self.residual = nn.Sequential(
             *(
                 ResidualBlock(

@@ -83,17 +83,13 @@ CASES: list[Case | Elsewhere] = [
         _fused,
         lambda b: (b, 1, 48, 40),
     ),
-    *(
-        Case(
-            "decoders.DADADepthDecoder",
-            lambda resize=resize: _dada(resize=resize),
-            _features,
-            lambda b: [(b, 1, *_SIZE), (b, 12, 6, 5)],
-            call=lambda decoder, features: decoder(features, _SIZE),
-            label=resize,
-            cannot=cannot,
-        )
-        for resize, cannot in [("bilinear", {}), ("bicubic", {}), ("upstream", {})]
+    Case(
+        "decoders.DADADepthDecoder",
+        _dada,
+        _features,
+        lambda b: [(b, 1, *_SIZE), (b, 12, 6, 5)],
+        call=lambda decoder, features: decoder(features, _SIZE),
+        label="fusion",
     ),
     Case(
         "decoders.DADADepthDecoder",
@@ -130,16 +126,16 @@ CASES: list[Case | Elsewhere] = [
     ),
     Case(
         "decoders.SPADEMaskDecoder",
-        lambda: _spade(proj_channels=4),
+        lambda: _spade(proj_channels=4, upsamplings=2),
         _conditioned,
-        lambda b: (b, 1, 48, 40),
+        lambda b: (b, 1, 24, 20),
         label="projected",
     ),
     Case(
         "decoders.SPADEMaskDecoder",
-        lambda: _spade(proj_channels=None, cond_channels=12, activate_output=False),
+        lambda: _spade(proj_channels=None, cond_channels=12, upsamplings=1, activate_output=False),
         lambda b: _conditioned(b, 12),
-        lambda b: (b, 1, 48, 40),
+        lambda b: (b, 1, 12, 10),
         label="unprojected",
     ),
     Case(

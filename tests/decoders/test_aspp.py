@@ -66,8 +66,8 @@ def test_dropout_drops_in_training_only() -> None:
     ("make", "message"),
     [
         (partial(ASPP, 0), "in_channels must be >= 1"),
-        (partial(ASPP, 2, channels=0), "out_channels must be >= 1"),
-        (partial(ASPP, 2, rates=(0,)), "dilation must be >= 1"),
+        (partial(ASPP, 2, channels=0), "^channels must be >= 1"),
+        (partial(ASPP, 2, rates=(0,)), "rates must be >= 1"),
     ],
 )
 def test_bad_arguments_are_refused(make: partial[ASPP], message: str) -> None:
