@@ -16,7 +16,8 @@ class PretrainedEncoder(nn.Module):
     Iakubovskii 2019, "Segmentation Models Pytorch"; Wightman 2019, "PyTorch Image Models". Their first
     entry (the image itself, or VGG's full-resolution features) and stages without channels (MiT, ConvNeXt)
     are left out. Sides that are no multiple of ``multiple`` are padded by repeating the last row and column,
-    and the features cropped, so that any size works.
+    and the features cropped, so that any size works. Plain vision transformers, of one resolution, are refused
+    by the library.
 
     Args:
         name: such as "resnet34", "mit_b0", "tu-convnext_tiny".
@@ -27,13 +28,13 @@ class PretrainedEncoder(nn.Module):
         finest_stride: stride of the first map returned; 4 is what DeepLab-v3+ calls low-level features.
         multiple: sides are padded to a multiple of this; None takes the coarsest stride. Encoders that attend
             in windows may need more.
-        options: keyword arguments for the timm model, such as ``{"img_size": 224}``.
+        options: keyword arguments for the timm model, such as ``{"strict_img_size": False}``, which Swin needs.
 
     Shape: (B, in_channels, H, W) to a list of (B, out_channels[i], ceil(H / strides[i]),
     ceil(W / strides[i])), coarse last; pretrained weights expect the normalisation they were trained with.
 
     Raises:
-        ValueError: an unknown name or weights, naming the nearest match; strides out of reach; an image
+        ValueError: an unknown name or weights, naming the nearest match; options for another library than timm; strides out of reach; an image
             smaller than two coarse pixels; or features of unexpected size, naming the ``multiple`` to use.
 
     >>> import torch
@@ -67,6 +68,10 @@ class PretrainedEncoder(nn.Module):
 
         _check_name(name, weights)
         timm_model = name.startswith("tu-")
+        if options and not timm_model:
+            raise ValueError(
+                f'options must be empty for {name!r}, got {options}: only "tu-" encoders take them'
+            )
         self.encoder = get_encoder(
             name,
             in_channels=in_channels,

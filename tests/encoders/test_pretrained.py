@@ -79,6 +79,10 @@ def test_options_reach_timm() -> None:
             partial(PretrainedEncoder, "resnet18", weights="imagenot"),
             "weights must be None or one of .*'imagenet'",
         ),
+        (
+            partial(PretrainedEncoder, "resnet18", options={"drop_rate": 0.1}),
+            "options must be empty for 'resnet18'",
+        ),
         (partial(PretrainedEncoder, "resnet18", 0), "in_channels must be >= 1"),
         (partial(PretrainedEncoder, "resnet18", output_stride=4), "output_stride must be 8, 16 or 32"),
         (partial(PretrainedEncoder, "resnet18", depth=6), "depth must be between 1 and 5"),
