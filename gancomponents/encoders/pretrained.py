@@ -34,8 +34,9 @@ class PretrainedEncoder(nn.Module):
     ceil(W / strides[i])), coarse last; pretrained weights expect the normalisation they were trained with.
 
     Raises:
-        ValueError: an unknown name or weights, naming the nearest match; options for another library than timm; strides out of reach; an image
-            smaller than two coarse pixels; or features of unexpected size, naming the ``multiple`` to use.
+        ValueError: an unknown name or weights, naming the nearest match; options for another library than
+            timm; strides out of reach; an image smaller than two coarse pixels; or features of unexpected
+            size, naming the ``multiple`` to use.
 
     >>> import torch
     >>> encoder = PretrainedEncoder("resnet18", output_stride=16)
