@@ -1,12 +1,14 @@
-"""The DADA depth decoder, whose features also steer the segmentation decoder."""
+"""Depth decoders: DADA, whose features also steer other decoders, and a plain one, also in buckets."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gancomponents.decoders.conv import ConvDecoder
 from gancomponents.decoders.inputs import check_channels, resized
-from gancomponents.layers import ConvBlock, UpsampleNearest, leaky_relu
+from gancomponents.layers import ConvBlock, PaddingMode, UpsampleNearest, leaky_relu
 
 _RESIZES = ("bilinear", "bicubic", "upstream")
 _UPSTREAM_SIDE = 384
@@ -58,6 +60,8 @@ class DADADepthDecoder(nn.Module):
         if resize not in _RESIZES:
             raise ValueError(f"resize must be one of {_RESIZES}, got {resize!r}: choose one")
         self.in_channels = list(in_channels)
+        #: Whether ``forward`` also returns a map that fuses depth into other decoders.
+        self.makes_fusion = fusion
         self.resize = resize
         coarse = in_channels[-1]
 
@@ -103,3 +107,136 @@ class DADADepthDecoder(nn.Module):
             return F.interpolate(depth, size=tuple(size), mode="bicubic")
         depth = F.interpolate(depth, size=(_UPSTREAM_SIDE, _UPSTREAM_SIDE), mode="bicubic")
         return F.interpolate(depth, size=tuple(size), mode="nearest")
+
+
+class DepthDecoder(nn.Module):
+    """Depth from the coarse features by a residual decoder, as one map or as a choice between buckets.
+
+    Schmidt et al. 2022, "ClimateGAN": the plain alternative to :class:`DADADepthDecoder`, a
+    :class:`ConvDecoder` with batch norm, leaky ReLU and reflection.
+
+    Args:
+        in_channels: channels of the encoder's features, coarse last.
+        buckets: None for one map; otherwise the decoder classifies logarithmic depth into so many buckets
+            (:func:`encode_bucketed_depth`, :func:`decode_bucketed_depth`).
+        upsample: double the coarse features' size.
+        residual_blocks: residual blocks before that.
+        proj_channels: width of the 1x1 projection in front, even with ``upsample``, or None for none.
+        low_level: also use the finest features.
+        norm: factory of the norms, or None.
+        activation: factory of the activations.
+        padding_mode: "zeros", "reflect" or "replicate".
+        upstream_layout: align the corners of the final resize, for parity with public checkpoints.
+
+    Shape: features [..., (B, in_channels[-1], h, w)] to depth (B, 1, \\*size), raw, in whatever unit the loss
+    compares, or logits (B, buckets, \\*size); without ``size``, (2h, 2w), or (h, w) without ``upsample``. Then
+    None in the place of :class:`DADADepthDecoder`'s fusion, which this decoder has not.
+
+    Raises:
+        ValueError: fewer than two buckets, or as :class:`ConvDecoder`.
+
+    >>> import torch
+    >>> decoder = DepthDecoder([8, 32], buckets=16, proj_channels=8)
+    >>> logits, fusion = decoder([torch.randn(2, 8, 10, 6), torch.randn(2, 32, 5, 3)], (12, 9))
+    >>> logits.shape, fusion
+    (torch.Size([2, 16, 12, 9]), None)
+    """
+
+    #: No map that fuses depth into other decoders.
+    makes_fusion = False
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        *,
+        buckets: int | None = None,
+        upsample: bool = True,
+        residual_blocks: int = 1,
+        proj_channels: int | None = 32,
+        low_level: bool = False,
+        norm: Callable[[int], nn.Module] | None = nn.BatchNorm2d,
+        activation: Callable[[], nn.Module] | None = leaky_relu,
+        padding_mode: PaddingMode = "reflect",
+        upstream_layout: bool = False,
+    ) -> None:
+        super().__init__()
+        if buckets is not None:
+            _check_buckets(buckets)
+        self.upstream_layout = upstream_layout
+        self.decode = ConvDecoder(
+            in_channels,
+            1 if buckets is None else buckets,
+            upsamplings=1 if upsample else 0,
+            residual_blocks=residual_blocks,
+            proj_channels=proj_channels,
+            low_level=low_level,
+            norm=norm,
+            activation=activation,
+            padding_mode=padding_mode,
+        )
+
+    def forward(self, features: Sequence[Tensor], size: tuple[int, int] | None = None) -> tuple[Tensor, None]:
+        return resized(self.decode(features), size, align_corners=self.upstream_layout), None
+
+
+def encode_bucketed_depth(
+    depth: Tensor, buckets: int = 256, *, lowest: float = 0.35, highest: float = 6.95
+) -> Tensor:
+    """The bucket of each depth: targets for a depth decoder that classifies.
+
+    Buckets are equal steps of the logarithm of depth between ``lowest`` and ``highest``; the first and last
+    hold everything beyond.
+
+    Args:
+        depth: depth above zero in metres; zero falls into the first bucket.
+        buckets: how many.
+        lowest, highest: logarithms of metres; the defaults span 1.4 m to 1043 m.
+
+    Shape: (...) to (...), int64 in [0, buckets).
+
+    Raises:
+        ValueError: fewer than two buckets, or an empty range.
+
+    >>> import torch
+    >>> encode_bucketed_depth(torch.tensor([0.0, 1.5, 1000.0]))
+    tensor([  0,   3, 253])
+    """
+    _check_buckets(buckets, lowest, highest)
+    wide = depth if depth.dtype is torch.float64 else depth.float()
+    edges = torch.linspace(lowest, highest, buckets - 1, dtype=wide.dtype, device=wide.device)
+    return torch.bucketize(wide.log(), edges, right=True)
+
+
+def decode_bucketed_depth(logits: Tensor, *, lowest: float = 0.35, highest: float = 6.95) -> Tensor:
+    """Depth in metres of the most likely bucket; inverts :func:`encode_bucketed_depth` to within a bucket.
+
+    Args:
+        logits: of the buckets, or anything else whose largest entry is the choice.
+        lowest, highest: logarithms of metres, as when encoding.
+
+    Shape: (B, buckets, H, W) to (B, 1, H, W), above zero.
+
+    Raises:
+        ValueError: not four dimensions, fewer than two buckets, or an empty range.
+
+    >>> import torch
+    >>> round(float(decode_bucketed_depth(torch.eye(256)[128].reshape(1, 256, 1, 1))), 2)
+    38.98
+    """
+    if logits.ndim != 4:
+        raise ValueError(
+            f"logits must be (B, buckets, H, W), got {tuple(logits.shape)}: add a batch dimension"
+        )
+    _check_buckets(logits.shape[1], lowest, highest)
+    dtype = torch.float64 if logits.dtype is torch.float64 else torch.float32
+    values = torch.linspace(lowest, highest, logits.shape[1], dtype=dtype, device=logits.device)
+    return values[logits.argmax(dim=1, keepdim=True)].exp()
+
+
+def _check_buckets(buckets: int, lowest: float = 0.0, highest: float = 1.0) -> None:
+    if buckets < 2:
+        raise ValueError(f"buckets must be >= 2, got {buckets}: upstream uses 256")
+    if not lowest < highest:
+        raise ValueError(
+            f"highest must be above lowest, got {lowest} and {highest}: give logarithms of metres"
+        )

@@ -1,59 +1,13 @@
-"""Segmentation decoders: DeepLab-v3+, and a light one of separable convolutions."""
+"""Segmentation decoders: DeepLab-v3+ and -v2, and a light one of separable convolutions."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from gancomponents.decoders.aspp import ASPP, conv_unit
 from gancomponents.decoders.inputs import check_channels, fused, resized
-from gancomponents.layers import ConvBlock, initialise
-
-
-class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling: parallel convolutions of several dilations, concatenated and reduced.
-
-    Chen et al. 2018, "Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation"
-    (DeepLab-v3+), figure 2. Deviation, with ClimateGAN: no image-level pooling branch, so it trains at any
-    batch size, and no dropout.
-
-    Args:
-        in_channels: channels of the coarse features.
-        channels: width of each branch and of the output.
-        rates: dilations of the 3x3 branches; a 1x1 branch is always there.
-        upstream_layout: biases, no ReLU, and a 1x1 reduction padded by one pixel, which enlarges the map (for
-            parity with public checkpoints).
-
-    Shape: (B, in_channels, h, w) to (B, channels, h, w), or (B, channels, h + 2, w + 2) in the upstream
-    layout.
-
-    Raises:
-        ValueError: sizes or rates below one.
-
-    >>> ASPP(8, channels=4)(torch.randn(2, 8, 5, 7)).shape
-    torch.Size([2, 4, 5, 7])
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        *,
-        channels: int = 256,
-        rates: Sequence[int] = (6, 12, 18),
-        upstream_layout: bool = False,
-    ) -> None:
-        super().__init__()
-        self.branches = nn.ModuleList(
-            [
-                _unit(in_channels, channels, 1, upstream_layout),
-                *(_unit(in_channels, channels, 3, upstream_layout, dilation=rate) for rate in rates),
-            ]
-        )
-        self.reduce = _unit(
-            channels * (1 + len(rates)), channels, 1, upstream_layout, padding=1 if upstream_layout else None
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.reduce(torch.cat([branch(x) for branch in self.branches], dim=1))
+from gancomponents.layers import UpsampleNearest, initialise
 
 
 class DeepLabV3PlusDecoder(nn.Module):
@@ -75,6 +29,7 @@ class DeepLabV3PlusDecoder(nn.Module):
         low_channels: width of the reduced features.
         rates: dilations of the ASPP.
         channels: width of the refinement.
+        image_pooling: give the ASPP the branch that pools the whole image.
         upstream_layout: the layout of upstream's checkpoints.
 
     Shape: features [(B, in_channels[0], H / 4, W / 4), ..., (B, in_channels[-1], h, w)], fusion None or of
@@ -98,6 +53,7 @@ class DeepLabV3PlusDecoder(nn.Module):
         low_channels: int = 48,
         rates: Sequence[int] = (6, 12, 18),
         channels: int = 256,
+        image_pooling: bool = False,
         upstream_layout: bool = False,
     ) -> None:
         super().__init__()
@@ -110,15 +66,19 @@ class DeepLabV3PlusDecoder(nn.Module):
         self.in_channels = list(in_channels)
         self.upstream_layout = upstream_layout
         self.aspp = ASPP(
-            in_channels[-1], channels=aspp_channels, rates=rates, upstream_layout=upstream_layout
+            in_channels[-1],
+            channels=aspp_channels,
+            rates=rates,
+            image_pooling=image_pooling,
+            upstream_layout=upstream_layout,
         )
         reduced, kept = in_channels[0], aspp_channels
         if upstream_layout:
             reduced, kept = kept, reduced
-        self.reduce = _unit(reduced, low_channels, 1, upstream_layout)
+        self.reduce = conv_unit(reduced, low_channels, 1, upstream_layout)
         self.refine = nn.Sequential(
-            _unit(low_channels + kept, channels, 3, upstream_layout),
-            _unit(channels, channels, 3, upstream_layout),
+            conv_unit(low_channels + kept, channels, 3, upstream_layout),
+            conv_unit(channels, channels, 3, upstream_layout),
         )
         self.classify = nn.Conv2d(channels, num_classes, 1, bias=not upstream_layout)
         initialise(self, "kaiming_fan_out")
@@ -138,6 +98,79 @@ class DeepLabV3PlusDecoder(nn.Module):
         """Logits from two maps: ``guide`` is reduced and sets the size, ``other`` is resized to it."""
         other = resized(other, (guide.shape[-2], guide.shape[-1]), align_corners=self.upstream_layout)
         return self.classify(self.refine(torch.cat([self.reduce(guide), other], dim=1)))
+
+
+class DeepLabV2Decoder(nn.Module):
+    """Class logits from the coarse features alone: ASPP with image pooling, and two convolutions.
+
+    The segmentation head of ClimateGAN (Schmidt et al. 2022) on DeepLab-v2 features. Despite that name
+    its ASPP is that of Chen et al. 2017, "Rethinking Atrous Convolution" (DeepLab-v3), figure 5, where
+    DeepLab-v2 sums the logits of four branches.
+
+    Args:
+        in_channels: channels of the encoder's features, coarse last; only the last are used.
+        num_classes: classes.
+        aspp_channels: width of the ASPP.
+        channels: width of the two convolutions.
+        rates: dilations of the ASPP; those of the paper's output stride of 16. At 8 it doubles them.
+        upsample: double the ASPP output first.
+        dropout: probabilities behind the ASPP, the first and the second convolution.
+        upstream_layout: align the corners of the final resize, for parity with public checkpoints.
+
+    Shape: features [..., (B, in_channels[-1], h, w)], fusion None or of the coarse features' shape, to
+    logits (B, num_classes, \\*size); without ``size``, (B, num_classes, h, w), doubled with ``upsample``. The
+    final resize is bilinear.
+
+    Raises:
+        ValueError: sizes below one, not three probabilities, or features that do not match ``in_channels``.
+
+    >>> decoder = DeepLabV2Decoder([8, 32], 11, aspp_channels=8, channels=8)
+    >>> decoder([torch.randn(1, 8, 10, 6), torch.randn(1, 32, 5, 3)], size=(40, 24)).shape
+    torch.Size([1, 11, 40, 24])
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        num_classes: int = 11,
+        *,
+        aspp_channels: int = 256,
+        channels: int = 256,
+        rates: Sequence[int] = (6, 12, 18),
+        upsample: bool = False,
+        dropout: Sequence[float] = (0.5, 0.5, 0.1),
+        upstream_layout: bool = False,
+    ) -> None:
+        super().__init__()
+        if num_classes < 1:
+            raise ValueError(f"num_classes must be >= 1, got {num_classes}: count the classes")
+        if len(dropout) != 3:
+            raise ValueError(f"dropout must be three probabilities, got {tuple(dropout)}: give 0 for none")
+        self.in_channels = list(in_channels)
+        self.upstream_layout = upstream_layout
+        self.aspp = ASPP(
+            in_channels[-1], channels=aspp_channels, rates=rates, image_pooling=True, dropout=dropout[0]
+        )
+        self.upsample = UpsampleNearest(2) if upsample else nn.Identity()
+        self.refine = nn.Sequential(
+            conv_unit(aspp_channels, channels, 3),
+            nn.Dropout(dropout[1]),
+            conv_unit(channels, channels, 3),
+            nn.Dropout(dropout[2]),
+        )
+        self.classify = nn.Conv2d(channels, num_classes, 1)
+        initialise(self, "kaiming_fan_out")
+
+    def forward(
+        self,
+        features: Sequence[Tensor],
+        fusion: Tensor | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> Tensor:
+        check_channels(features, self.in_channels)
+        context = self.aspp(fused(features[-1], fusion))
+        logits = self.classify(self.refine(self.upsample(context)))
+        return resized(logits, size, align_corners=self.upstream_layout)
 
 
 class SeparableDecoder(nn.Module):
@@ -189,27 +222,6 @@ class SeparableDecoder(nn.Module):
         check_channels(features, self.in_channels)
         logits = self.classify(self.blocks(fused(features[-1], fusion)))
         return resized(logits, size, align_corners=self.upstream_layout)
-
-
-def _unit(
-    in_channels: int,
-    out_channels: int,
-    kernel_size: int,
-    upstream_layout: bool,
-    *,
-    dilation: int = 1,
-    padding: int | None = None,
-) -> ConvBlock:
-    return ConvBlock(
-        in_channels,
-        out_channels,
-        kernel_size,
-        dilation=dilation,
-        padding=padding,
-        norm=nn.BatchNorm2d,
-        activation=None if upstream_layout else nn.ReLU,
-        bias=upstream_layout,
-    )
 
 
 def _separable(in_channels: int, out_channels: int) -> nn.Sequential:

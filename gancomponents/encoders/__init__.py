@@ -1,7 +1,21 @@
 """Encoders: from an image to a list of feature maps, coarse last."""
 
+from gancomponents.encoders.freezing import FrozenBatchNorm, freeze
 from gancomponents.encoders.mobilenet import InvertedResidual, MobileNetV2
+from gancomponents.encoders.pretrained import PretrainedEncoder
 from gancomponents.encoders.protocol import Encoder
-from gancomponents.encoders.resnet import Bottleneck, DeepLabV3ResNet
+from gancomponents.encoders.resnet import Bottleneck, DeepLabV2ResNet, DeepLabV3ResNet
+from gancomponents.encoders.weights import load_weights
 
-__all__ = ["Bottleneck", "DeepLabV3ResNet", "Encoder", "InvertedResidual", "MobileNetV2"]
+__all__ = [
+    "Bottleneck",
+    "DeepLabV2ResNet",
+    "DeepLabV3ResNet",
+    "Encoder",
+    "FrozenBatchNorm",
+    "InvertedResidual",
+    "MobileNetV2",
+    "PretrainedEncoder",
+    "freeze",
+    "load_weights",
+]

@@ -1,5 +1,7 @@
 """MobileNet-v2 as a segmentation encoder."""
 
+import re
+
 from torch import Tensor, nn
 
 from gancomponents.encoders.protocol import check_image
@@ -14,6 +16,7 @@ _BLOCKS = (
     ((6, 160, 3, 1), (6, 320, 1, 1)),  # stride 2 in the paper; dilated instead
 )
 _LAST_DILATION = 2
+_UNIT = {"conv": ".0", "bn": ".1"}
 
 
 class InvertedResidual(nn.Module):
@@ -63,8 +66,8 @@ class MobileNetV2(nn.Module):
     Args:
         in_channels: channels of the image.
         width_multiplier: factor of every width, rounded to a multiple of eight.
-        dilate_repeats: dilate the whole last block. Off, only the first unit of each of its two groups
-            dilates, as upstream does and public checkpoints were trained.
+        dilate_repeats: dilate the whole last block, in place of the stride that it lost. Off, only the first
+            unit of each of its two groups dilates, as upstream does and public checkpoints were trained.
 
     Shape: (B, in_channels, H, W) to [(B, 24, ceil(H / 4), ceil(W / 4)), (B, 320, ceil(H / 8), ceil(W / 8))]
     at full width; images in [-1, 1].
@@ -84,7 +87,7 @@ class MobileNetV2(nn.Module):
     block5: nn.Sequential
 
     def __init__(
-        self, in_channels: int = 3, *, width_multiplier: float = 1.0, dilate_repeats: bool = False
+        self, in_channels: int = 3, *, width_multiplier: float = 1.0, dilate_repeats: bool = True
     ) -> None:
         super().__init__()
         if in_channels < 1:
@@ -118,6 +121,15 @@ class MobileNetV2(nn.Module):
             widths.append(before)
         self.out_channels = [widths[1], widths[4]]
         initialise(self, "kaiming_fan_out")
+
+    @staticmethod
+    def published_key(key: str) -> str | None:
+        """Where a key of a published segmentation network belongs: behind ``encoder.``, with our indices."""
+        found = re.fullmatch(r"encoder\.((?:conv1|block[1-5])\..*)", key)
+        if found is None:
+            return None
+        # A unit of convolution, norm and activation has names there and indices here.
+        return re.sub(r"\.(conv|bn)(?=\.[a-z_]+$)", lambda m: _UNIT[m[1]], found[1])
 
     def forward(self, x: Tensor) -> list[Tensor]:
         check_image(x, self.in_channels, self.min_size)

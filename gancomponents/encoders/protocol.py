@@ -10,7 +10,9 @@ class Encoder(Protocol):
     """Any module from an image to feature maps, fine first, coarse last.
 
     Decoders take ``encoder.out_channels`` at construction and the list of features in ``forward``; nothing is
-    registered or inherited.
+    registered or inherited. The first map serves as low-level features, the last as the coarse ones; decoders
+    resize one to the other, so a user's own encoder may have any strides and any number of maps (one, for
+    decoders with ``low_level=False`` and those that only use the coarse ones).
 
     Attributes:
         out_channels: channels of each feature map.
@@ -18,8 +20,18 @@ class Encoder(Protocol):
 
     Shape: (B, C, H, W) to a list of (B, out_channels[i], ceil(H / strides[i]), ceil(W / strides[i])).
 
-    >>> from gancomponents.encoders import MobileNetV2
-    >>> isinstance(MobileNetV2(width_multiplier=0.25), Encoder)
+    >>> import torch
+    >>> class Own(torch.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.out_channels, self.strides = [6, 10], [4, 8]
+    ...         self.fine = torch.nn.Conv2d(3, 6, 7, stride=4, padding=3)
+    ...         self.coarse = torch.nn.Conv2d(6, 10, 3, stride=2, padding=1)
+    ...
+    ...     def forward(self, x):
+    ...         fine = self.fine(x).relu()
+    ...         return [fine, self.coarse(fine).relu()]
+    >>> isinstance(Own(), Encoder)
     True
     """
 

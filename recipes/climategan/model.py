@@ -43,6 +43,9 @@ class Masker(nn.Module):
             spectrally normalised layers keep torch's own, and with None all do.
 
     Shape: (B, 3, H, W) in [-1, 1] to a `Prediction`.
+
+    Raises:
+        ValueError: a target stride below one, or a depth decoder without a fusion map where one is asked for.
     """
 
     def __init__(
@@ -63,6 +66,11 @@ class Masker(nn.Module):
         channels: Sequence[int] = encoder.out_channels  # type: ignore[assignment]
         self.encoder = encoder
         self.depth = depth(channels)
+        if (fuse_segmentation or fuse_mask) and not getattr(self.depth, "makes_fusion", True):
+            raise ValueError(
+                "depth must make a fusion map for fuse_segmentation and fuse_mask, "
+                f"got {type(self.depth).__name__} without: set both to False, or use decoders.DADADepthDecoder"
+            )
         self.segmentation = segmentation(channels)
         self.mask = mask(channels)
         if init_gain is not None:

@@ -66,6 +66,16 @@ def slots(module: nn.Module, rename: Rename) -> Slots:
     return found
 
 
+def prefixed(parts: Mapping[str, tuple[nn.Module, Rename, str]]) -> tuple[nn.ModuleDict, Slots]:
+    """Several networks as one module, with the slots of each under its upstream prefix."""
+    module = nn.ModuleDict({name: part for name, (part, _, _) in parts.items()})
+    found: Slots = {}
+    for name, (part, rename, prefix) in parts.items():
+        for key, slot in slots(part, rename).items():
+            found[f"{prefix}.{key}"] = Slot(f"{name}.{slot.key}", slot.half)
+    return module, found
+
+
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 
 
@@ -135,6 +145,58 @@ v3plus_head: Rename = _substitutions(
 )
 
 
+def plain_depth_decoder(upsamplings: int) -> Rename:
+    inner = conv_decoder(upsamplings)
+    return lambda path: inner(path.removeprefix("decode."))
+
+
+def v2_decoder(upsample: bool) -> Rename:
+    """Upstream numbers what follows the ASPP: [doubling,] convolution, norm, ReLU, dropout, twice, classifier."""
+    first = int(upsample)
+    indices = {
+        "refine.0.conv": first,
+        "refine.0.norm": first + 1,
+        "refine.2.conv": first + 4,
+        "refine.2.norm": first + 5,
+        "classify": first + 8,
+    }
+
+    def rename(path: str) -> str:
+        return f"conv.{indices[path]}" if path in indices else _v2_aspp(path)
+
+    return rename
+
+
+_v2_aspp: Rename = _substitutions(
+    (r"^aspp\.branches\.(\d)\.conv", lambda m: f"aspp.aspp{int(m[1]) + 1}.atrous_conv"),
+    (r"^aspp\.branches\.(\d)\.norm", lambda m: f"aspp.aspp{int(m[1]) + 1}.bn"),
+    (r"^aspp\.pool\.conv", "aspp.global_avg_pool.1"),
+    (r"^aspp\.pool\.norm", "aspp.global_avg_pool.2"),
+    (r"^aspp\.reduce\.conv", "aspp.conv1"),
+    (r"^aspp\.reduce\.norm", "aspp.bn1"),
+)
+
+
+def spade_mask_decoder(path: str) -> str:
+    for ours, theirs in _SPADE_MASK.items():
+        path = re.sub(rf"^{ours}(?=\.|$)", theirs, path)
+    return spade_block(path) if path.startswith("spade_blocks") else path
+
+
+_SPADE_MASK = {
+    "low": "low_level_conv",
+    "high": "high_level_conv",
+    "merge": "merge_feats_conv",
+    "blocks": "spade_blocks",
+    "head": "mask_conv",
+}
+
+
+def single_spade_mask_decoder(path: str) -> str:
+    """Of an encoder with one feature map, whose projection has another name."""
+    return spade_mask_decoder(path).replace("merge_feats_conv", "fc_conv")
+
+
 def v3plus_decoder(path: str) -> str:
     if path.startswith("aspp."):
         return "aspp." + aspp(path.removeprefix("aspp."))
@@ -151,6 +213,10 @@ mobilenet: Rename = _substitutions(
     (r"^conv1\.1", "conv1.bn"),
     (r"(conv\.\d)\.0$", r"\1.conv"),
     (r"(conv\.\d)\.1$", r"\1.bn"),
+)
+v2_resnet: Rename = _substitutions(
+    (r"^residual\.(\d+)\.block([12])", lambda m: f"layer_res.model.{m[1]}.model.{int(m[2]) - 1}"),
+    (r"^", "model."),
 )
 patch_discriminator: Rename = _substitutions(
     (r"^scales\.(\d)\.stages\.(\d)\.conv", r"discriminator_\1.model\2.0"),
