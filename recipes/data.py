@@ -241,4 +241,8 @@ class Data:
     def _list(self, name: str) -> Path:
         if self.folder is None:
             raise RuntimeError("call prepare() before reading any data")
-        return self.folder / name
+        path = self.folder / name
+        if not path.is_file():
+            fix = "bind data.Data.train, val and truth to lists that are there; truth may be {}"
+            raise InputError(str(path), expected="a list of files", got="no such file", fix=fix)
+        return path

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,8 @@ def test_the_lowest_floor_knows_only_itself(room: str) -> None:
 def test_importing_is_quiet_and_light() -> None:
     heavy = [
         "gin",
+        "torch_fidelity",
+        "timm",
         "wandb",
         "matplotlib",
         "cv2",
@@ -57,6 +60,17 @@ def test_importing_is_quiet_and_light() -> None:
     assert done.stderr == ""
 
 
+def _surface() -> dict[str, list[str]]:
+    """The public names of every room."""
+    rooms = sorted((*LOWEST, "training", "events", "data"))
+    return {room: sorted(importlib.import_module(f"gancomponents.{room}").__all__) for room in rooms}
+
+
+def test_the_public_names_are_those_written_down() -> None:
+    """A name that comes, goes or changes is a decision: write it into the file, and into the changelog."""
+    assert _surface() == json.loads((ROOT / "tests" / "api_surface.json").read_text())
+
+
 def test_every_public_name_is_exported_once_and_documented() -> None:
     for room in (*LOWEST, "training", "events", "data"):
         module = importlib.import_module(f"gancomponents.{room}")
@@ -65,3 +79,15 @@ def test_every_public_name_is_exported_once_and_documented() -> None:
             value = getattr(module, name)
             if inspect.isclass(value) or inspect.isfunction(value):
                 assert value.__doc__, f"{room}.{name}"
+
+
+def test_importing_the_library_takes_no_longer_than_torch_and_two_seconds() -> None:
+    rooms = ", ".join(["gancomponents", *(f"gancomponents.{room}" for room in LOWEST), *sorted(MIDDLE)])
+    code = (
+        f"import time, torch; start = time.perf_counter(); import {rooms}; print(time.perf_counter() - start)"
+    )
+    times = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(2)
+    ]
+    assert min(times) < 2.0

@@ -30,7 +30,10 @@ def rows_of(source: Path) -> Iterator[Any]:
             yield from (_json if source.suffix.lower() == ".json" else _yaml)(source, file)
     except FileNotFoundError as error:
         raise InputError(
-            str(source), expected="a list of files", got="nothing of that name", fix="correct it"
+            str(source),
+            expected="a list of files",
+            got="nothing of that name",
+            fix="write it or name another",
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         got = getattr(error, "strerror", None) or str(error)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gancomponents.data.depth import DepthTarget
-from gancomponents.data.images import image_size, plane, read_array, read_image, read_mask
+from gancomponents.data.images import plane, read_array, read_image, read_mask
 from gancomponents.data.labels import COLOURS, KITTI_COLOURS, KITTI_TO_COMMON, LABELS, encode_colours
 from gancomponents.data.lists import FileList, check_exist, read_list
 from gancomponents.errors import InputError
@@ -141,7 +141,7 @@ class DomainDataset:
         """Find what is wrong with the files before training does.
 
         Every file must be there and whole; labels, depth and mask must be readable, inside their ranges and
-        of the image's size; images no smaller than ``min_size``. Images themselves are not decoded.
+        of the image's size; images no smaller than ``min_size``.
 
         Args:
             limit: rows to look at, spread over the list; all where None.
@@ -165,7 +165,7 @@ class DomainDataset:
     def _problem(self, index: int) -> InputError | None:
         row = self.rows[index]
         try:
-            size = image_size(row["x"])
+            size = read_image(row["x"]).shape[:2]  # decoded whole: a header tells nothing of a damaged body
             if min(size) < self.min_size:
                 expected, got = f"sides of at least {self.min_size} pixels", f"{size[0]} x {size[1]}"
                 fix = "leave it out, or train at a smaller size"

@@ -164,6 +164,12 @@ def test_auto_resume_starts_afresh_over_a_killed_run(data: Path, finished: Path,
     assert [record["step"] for record in _metrics(output)] == [1]
 
 
+def test_lists_of_ones_own_need_no_truth(data: Path, tmp_path: Path) -> None:
+    run.main(flags(data, tmp_path / "run", steps=1, more=("data.Data.truth = {}",)))
+    table = json.loads((tmp_path / "run" / "final.json").read_text())
+    assert {"s/mask_iou", "r/mask_iou", "rf/l1_in_mask"} <= set(table["after"])
+
+
 def test_a_seed_may_be_a_macro(data: Path, tmp_path: Path) -> None:
     more = ("SEED = 3", "run.Recipe.seed = %SEED")
     run.main(flags(data, tmp_path / "macro", steps=1, more=more))
