@@ -2,9 +2,13 @@
 
 from gancomponents.losses._scores import Scores
 from gancomponents.losses.adversarial import (
+    AdversarialLoss,
     BCEGANLoss,
     HingeLoss,
     LeastSquaresGANLoss,
+    NonSaturatingLoss,
+    RelativisticLoss,
+    WassersteinLoss,
     bce_discriminator_loss,
     bce_generator_loss,
     bce_loss,
@@ -12,6 +16,11 @@ from gancomponents.losses.adversarial import (
     hinge_generator_loss,
     least_squares_discriminator_loss,
     least_squares_generator_loss,
+    least_squares_loss,
+    relativistic_discriminator_loss,
+    relativistic_generator_loss,
+    wasserstein_discriminator_loss,
+    wasserstein_generator_loss,
 )
 from gancomponents.losses.depth import SIGMLoss, reverse_huber_loss, scale_invariant_loss, sigm_loss
 from gancomponents.losses.entropy import (
@@ -36,6 +45,7 @@ from gancomponents.losses.smoothness import TotalVariationLoss, total_variation
 
 __all__ = [
     "AdvEntLoss",
+    "AdversarialLoss",
     "BCEGANLoss",
     "ContextLoss",
     "FeatureMatchingLoss",
@@ -44,13 +54,16 @@ __all__ = [
     "LeastSquaresGANLoss",
     "MaskBCE",
     "MinEntropyLoss",
+    "NonSaturatingLoss",
     "ReconstructionLoss",
+    "RelativisticLoss",
     "SIGMLoss",
     "Scores",
     "SegmentationCrossEntropy",
     "TotalVariationLoss",
     "VGGFeatures",
     "VGGLoss",
+    "WassersteinLoss",
     "advent_input",
     "advent_loss",
     "bce_discriminator_loss",
@@ -63,13 +76,18 @@ __all__ = [
     "hinge_generator_loss",
     "least_squares_discriminator_loss",
     "least_squares_generator_loss",
+    "least_squares_loss",
     "mask_bce",
     "masked_l1",
     "min_entropy",
+    "relativistic_discriminator_loss",
+    "relativistic_generator_loss",
     "reverse_huber_loss",
     "scale_invariant_loss",
     "segmentation_cross_entropy",
     "sigm_loss",
     "total_variation",
     "vgg_preprocess",
+    "wasserstein_discriminator_loss",
+    "wasserstein_generator_loss",
 ]
