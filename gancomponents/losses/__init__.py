@@ -22,6 +22,7 @@ from gancomponents.losses.adversarial import (
     wasserstein_discriminator_loss,
     wasserstein_generator_loss,
 )
+from gancomponents.losses.clipping import clip_weights
 from gancomponents.losses.depth import SIGMLoss, reverse_huber_loss, scale_invariant_loss, sigm_loss
 from gancomponents.losses.entropy import (
     AdvEntLoss,
@@ -32,7 +33,19 @@ from gancomponents.losses.entropy import (
     min_entropy,
 )
 from gancomponents.losses.ground import GroundIntersectionLoss, ground_intersection
+from gancomponents.losses.lecam import LeCamLoss, lecam_loss
 from gancomponents.losses.matching import FeatureMatchingLoss, feature_matching
+from gancomponents.losses.penalties import (
+    DRAGANPenalty,
+    GradientPenalty,
+    Penalty,
+    R1Penalty,
+    R2Penalty,
+    dragan_penalty,
+    gradient_penalty,
+    r1_penalty,
+    r2_penalty,
+)
 from gancomponents.losses.perceptual import VGGFeatures, VGGLoss, vgg_preprocess
 from gancomponents.losses.reconstruction import ContextLoss, ReconstructionLoss, masked_l1
 from gancomponents.losses.segmentation import (
@@ -48,13 +61,19 @@ __all__ = [
     "AdversarialLoss",
     "BCEGANLoss",
     "ContextLoss",
+    "DRAGANPenalty",
     "FeatureMatchingLoss",
+    "GradientPenalty",
     "GroundIntersectionLoss",
     "HingeLoss",
+    "LeCamLoss",
     "LeastSquaresGANLoss",
     "MaskBCE",
     "MinEntropyLoss",
     "NonSaturatingLoss",
+    "Penalty",
+    "R1Penalty",
+    "R2Penalty",
     "ReconstructionLoss",
     "RelativisticLoss",
     "SIGMLoss",
@@ -69,17 +88,23 @@ __all__ = [
     "bce_discriminator_loss",
     "bce_generator_loss",
     "bce_loss",
+    "clip_weights",
+    "dragan_penalty",
     "entropy_map",
     "feature_matching",
+    "gradient_penalty",
     "ground_intersection",
     "hinge_discriminator_loss",
     "hinge_generator_loss",
     "least_squares_discriminator_loss",
     "least_squares_generator_loss",
     "least_squares_loss",
+    "lecam_loss",
     "mask_bce",
     "masked_l1",
     "min_entropy",
+    "r1_penalty",
+    "r2_penalty",
     "relativistic_discriminator_loss",
     "relativistic_generator_loss",
     "reverse_huber_loss",
