@@ -1,6 +1,7 @@
 """Losses: pure functions, and thin Modules over them. All return scalars in at least fp32."""
 
 from gancomponents.losses._scores import Scores
+from gancomponents.losses.advent import AdvEntLoss, advent_input, advent_loss
 from gancomponents.losses.adversarial import (
     AdversarialLoss,
     BCEGANLoss,
@@ -23,18 +24,20 @@ from gancomponents.losses.adversarial import (
     wasserstein_generator_loss,
 )
 from gancomponents.losses.clipping import clip_weights
-from gancomponents.losses.depth import SIGMLoss, reverse_huber_loss, scale_invariant_loss, sigm_loss
-from gancomponents.losses.entropy import (
-    AdvEntLoss,
-    MinEntropyLoss,
-    advent_input,
-    advent_loss,
-    entropy_map,
-    min_entropy,
+from gancomponents.losses.depth import (
+    DepthCrossEntropy,
+    ReverseHuberLoss,
+    ScaleInvariantLoss,
+    depth_cross_entropy,
+    reverse_huber_loss,
+    scale_invariant_loss,
 )
+from gancomponents.losses.entropy import MinEntropyLoss, entropy_map, min_entropy
+from gancomponents.losses.focal import FocalLoss, focal_loss
 from gancomponents.losses.ground import GroundIntersectionLoss, ground_intersection
 from gancomponents.losses.lecam import LeCamLoss, lecam_loss
 from gancomponents.losses.matching import FeatureMatchingLoss, feature_matching
+from gancomponents.losses.overlap import DiceLoss, LovaszLoss, dice_loss, lovasz_loss
 from gancomponents.losses.penalties import (
     DRAGANPenalty,
     GradientPenalty,
@@ -54,6 +57,7 @@ from gancomponents.losses.segmentation import (
     mask_bce,
     segmentation_cross_entropy,
 )
+from gancomponents.losses.sigm import SIGMLoss, sigm_loss
 from gancomponents.losses.smoothness import TotalVariationLoss, total_variation
 
 __all__ = [
@@ -62,12 +66,16 @@ __all__ = [
     "BCEGANLoss",
     "ContextLoss",
     "DRAGANPenalty",
+    "DepthCrossEntropy",
+    "DiceLoss",
     "FeatureMatchingLoss",
+    "FocalLoss",
     "GradientPenalty",
     "GroundIntersectionLoss",
     "HingeLoss",
     "LeCamLoss",
     "LeastSquaresGANLoss",
+    "LovaszLoss",
     "MaskBCE",
     "MinEntropyLoss",
     "NonSaturatingLoss",
@@ -76,7 +84,9 @@ __all__ = [
     "R2Penalty",
     "ReconstructionLoss",
     "RelativisticLoss",
+    "ReverseHuberLoss",
     "SIGMLoss",
+    "ScaleInvariantLoss",
     "Scores",
     "SegmentationCrossEntropy",
     "TotalVariationLoss",
@@ -89,9 +99,12 @@ __all__ = [
     "bce_generator_loss",
     "bce_loss",
     "clip_weights",
+    "depth_cross_entropy",
+    "dice_loss",
     "dragan_penalty",
     "entropy_map",
     "feature_matching",
+    "focal_loss",
     "gradient_penalty",
     "ground_intersection",
     "hinge_discriminator_loss",
@@ -100,6 +113,7 @@ __all__ = [
     "least_squares_generator_loss",
     "least_squares_loss",
     "lecam_loss",
+    "lovasz_loss",
     "mask_bce",
     "masked_l1",
     "min_entropy",
