@@ -36,6 +36,7 @@ from gancomponents.losses.entropy import MinEntropyLoss, entropy_map, min_entrop
 from gancomponents.losses.focal import FocalLoss, focal_loss
 from gancomponents.losses.ground import GroundIntersectionLoss, ground_intersection
 from gancomponents.losses.lecam import LeCamLoss, lecam_loss
+from gancomponents.losses.lpips import LPIPSLoss
 from gancomponents.losses.matching import FeatureMatchingLoss, feature_matching
 from gancomponents.losses.overlap import DiceLoss, LovaszLoss, dice_loss, lovasz_loss
 from gancomponents.losses.penalties import (
@@ -73,6 +74,7 @@ __all__ = [
     "GradientPenalty",
     "GroundIntersectionLoss",
     "HingeLoss",
+    "LPIPSLoss",
     "LeCamLoss",
     "LeastSquaresGANLoss",
     "LovaszLoss",
