@@ -1,133 +1,22 @@
-"""Depth losses, among them the scale- and shift-invariant one with gradient matching (SIGM)."""
+"""Depth losses: scale-invariant, reverse Huber, and cross-entropy of depth in buckets."""
 
 import torch
 from torch import Tensor, nn
 
 from gancomponents.losses._scores import full_precision
+from gancomponents.losses.segmentation import segmentation_cross_entropy
 
 
-def _check_maps(pred: Tensor, target: Tensor) -> None:
+def check_maps(pred: Tensor, target: Tensor) -> None:
+    """Refuse maps that are not two batches of one channel and one size.
+
+    >>> import torch
+    >>> check_maps(torch.zeros(1, 1, 2, 3), torch.zeros(1, 1, 2, 3))
+    """
     if pred.dim() != 4 or pred.shape[1] != 1 or pred.shape != target.shape:
         raise ValueError(
             f"pred and target must be the same (B, 1, H, W), got {tuple(pred.shape)} and "
             f"{tuple(target.shape)}: resize the target to the prediction"
-        )
-
-
-def _normalise(depth_NP: Tensor) -> Tensor:
-    """Each row minus its lower median, divided by its mean absolute deviation from it."""
-    # By sorting: XLA has no median. The gradient goes to the selected element.
-    middle = (depth_NP.shape[1] - 1) // 2
-    shift = depth_NP.sort(dim=1).values[:, middle : middle + 1]
-    centred = depth_NP - shift
-    scale = centred.abs().mean(dim=1, keepdim=True)
-    return centred / scale.clamp_min(1e-6)  # a constant map gives zeros
-
-
-def _gradient_sum(r: Tensor) -> Tensor:
-    """Sum of |Sobel x| + |Sobel y| over the inner pixels of each image; (B, H, W) -> (B,)."""
-    smooth_rows = r[:, :-2] + 2 * r[:, 1:-1] + r[:, 2:]
-    smooth_columns = r[:, :, :-2] + 2 * r[:, :, 1:-1] + r[:, :, 2:]
-    horizontal = smooth_rows[:, :, :-2] - smooth_rows[:, :, 2:]
-    vertical = smooth_columns[:, :-2] - smooth_columns[:, 2:]
-    return horizontal.abs().sum(dim=(1, 2)) + vertical.abs().sum(dim=(1, 2))
-
-
-def sigm_loss(
-    pred: Tensor,
-    target: Tensor,
-    *,
-    gradient_weight: float = 0.5,
-    scales: int = 4,
-    batch_coupled: bool = False,
-) -> Tensor:
-    """Scale- and shift-invariant depth loss with multi-scale gradient matching.
-
-    Ranftl et al. 2020 (MiDaS), Eqs. (1), (5) and (11): both maps are shifted by their median and scaled by
-    their mean absolute deviation; the residual R is penalised by 1/2 mean |R| and by its Sobel gradients (the
-    paper has plain differences) at ``scales`` resolutions, each one half of the last. Statistics are those of
-    each image, and the loss is the mean over the batch. The gradient flows through the statistics of the
-    prediction.
-
-    Args:
-        pred: predicted inverse depth, any scale and shift.
-        target: inverse depth, any scale and shift.
-        gradient_weight: weight of the gradient term.
-        scales: number of resolutions of the gradient term.
-        batch_coupled: as upstream: one median and scale for the whole batch, the data term summed over
-            it and the gradient term summed and multiplied by B. Equal to the default for a batch of one.
-
-    Shape:
-        pred, target: the same (B, 1, H, W), H and W at least 3 * 2**(scales - 1), that is 24; returns a
-            scalar.
-
-    Raises:
-        ValueError: shapes differ or are too small, or fewer than one scale.
-
-    >>> import torch
-    >>> target = torch.rand(2, 1, 24, 32)
-    >>> bool(sigm_loss(3 * target + 1, target) < 1e-4)
-    True
-    """
-    _check_maps(pred, target)
-    if scales < 1:
-        raise ValueError(f"scales must be at least 1, got {scales}: 4 is the published number")
-    batch, _, height, width = pred.shape
-    smallest = 3 * 2 ** (scales - 1)
-    if min(height, width) < smallest:
-        raise ValueError(
-            f"pred must have H and W of at least {smallest} for {scales} scales, got {height} x {width}: "
-            "use a larger depth map or fewer scales"
-        )
-    pred, target = full_precision(pred), full_precision(target)
-    rows = 1 if batch_coupled else batch
-    residual_NP = _normalise(pred.reshape(rows, -1)) - _normalise(target.reshape(rows, -1))
-    residual = residual_NP.reshape(batch, height, width)
-    data = 0.5 * residual.abs().sum(dim=(1, 2))  # per image
-    gradient = torch.zeros_like(data)
-    for k in range(scales):
-        step = 2**k  # nearest sampling: every step-th pixel of the floor(size / step) whole cells
-        coarse = residual[:, ::step, ::step][:, : height // step, : width // step]
-        gradient = gradient + _gradient_sum(coarse)
-    if batch_coupled:
-        return (data.sum() + gradient_weight * batch * gradient.sum()) / (height * width)
-    return (data + gradient_weight * gradient).mean() / (height * width)
-
-
-class SIGMLoss(nn.Module):
-    """``sigm_loss`` as a Module, Ranftl et al. 2020 (MiDaS), Eqs. (1), (5) and (11).
-
-    Args:
-        gradient_weight: weight of the gradient term.
-        scales: number of resolutions of the gradient term.
-        batch_coupled: as upstream: statistics and sums over the whole batch.
-
-    Shape:
-        pred, target: the same (B, 1, H, W), H and W at least 3 * 2**(scales - 1); returns a scalar.
-
-    Raises:
-        ValueError: fewer than one scale.
-
-    >>> import torch
-    >>> float(SIGMLoss()(torch.ones(1, 1, 24, 24), torch.ones(1, 1, 24, 24)))
-    0.0
-    """
-
-    def __init__(self, *, gradient_weight: float = 0.5, scales: int = 4, batch_coupled: bool = False) -> None:
-        super().__init__()
-        if scales < 1:
-            raise ValueError(f"scales must be at least 1, got {scales}: 4 is the published number")
-        self.gradient_weight = gradient_weight
-        self.scales = scales
-        self.batch_coupled = batch_coupled
-
-    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        return sigm_loss(
-            pred,
-            target,
-            gradient_weight=self.gradient_weight,
-            scales=self.scales,
-            batch_coupled=self.batch_coupled,
         )
 
 
@@ -149,9 +38,34 @@ def scale_invariant_loss(pred: Tensor, target: Tensor, *, invariance: float = 1.
     >>> bool(scale_invariant_loss(target + 2, target).abs() < 1e-5)
     True
     """
-    _check_maps(pred, target)
+    check_maps(pred, target)
     difference = full_precision(pred) - full_precision(target)
     return difference.square().mean() - invariance * difference.mean().square()
+
+
+class ScaleInvariantLoss(nn.Module):
+    """``scale_invariant_loss`` as a Module, Eigen et al. 2014, Eq. (4).
+
+    Args:
+        invariance: 1 ignores a common shift, 0 is the mean squared error.
+
+    Shape:
+        pred, target: the same (B, 1, H, W); returns a scalar.
+
+    >>> import torch
+    >>> float(ScaleInvariantLoss()(torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)))
+    0.0
+    """
+
+    def __init__(self, *, invariance: float = 1.0) -> None:
+        super().__init__()
+        self.invariance = invariance
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        return scale_invariant_loss(pred, target, invariance=self.invariance)
+
+    def extra_repr(self) -> str:
+        return f"invariance={self.invariance}"
 
 
 def reverse_huber_loss(pred: Tensor, target: Tensor, *, fraction: float = 0.2) -> Tensor:
@@ -172,7 +86,83 @@ def reverse_huber_loss(pred: Tensor, target: Tensor, *, fraction: float = 0.2) -
     >>> float(reverse_huber_loss(pred, target))  # (0 + 104 / 4) / 2
     13.0
     """
-    _check_maps(pred, target)
+    check_maps(pred, target)
     error = (full_precision(pred) - full_precision(target)).abs()
     kink = (fraction * error.detach().amax()).clamp_min(1e-12)
     return torch.where(error <= kink, error, (error.square() + kink.square()) / (2 * kink)).mean()
+
+
+class ReverseHuberLoss(nn.Module):
+    """``reverse_huber_loss`` as a Module, Laina et al. 2016, Eq. (1); Vu et al. 2019 (DADA), section 3.2.
+
+    Args:
+        fraction: position of the kink relative to the largest error.
+
+    Shape:
+        pred, target: the same (B, 1, H, W); returns a scalar.
+
+    >>> import torch
+    >>> float(ReverseHuberLoss()(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2)))
+    0.0
+    """
+
+    def __init__(self, *, fraction: float = 0.2) -> None:
+        super().__init__()
+        self.fraction = fraction
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        return reverse_huber_loss(pred, target, fraction=self.fraction)
+
+    def extra_repr(self) -> str:
+        return f"fraction={self.fraction}"
+
+
+def depth_cross_entropy(logits: Tensor, buckets: Tensor, *, ignore_index: int = -100) -> Tensor:
+    """Mean cross-entropy of depth predicted as one of K buckets.
+
+    Cao et al. 2017, Eq. (1), without the paper's weights between neighbouring buckets (ClimateGAN's way). The
+    target is only read; a second use of the batch finds it as it was.
+
+    Args:
+        logits: unnormalised scores of the buckets.
+        buckets: numbers of the true buckets, whole numbers of any dtype.
+        ignore_index: the bucket number to leave out.
+
+    Shape:
+        logits: (B, K, H, W); buckets: (B, 1, H, W) or (B, H, W); returns a scalar.
+
+    Raises:
+        ValueError: the sizes differ.
+
+    >>> import torch
+    >>> round(float(depth_cross_entropy(torch.zeros(1, 2, 3, 3), torch.ones(1, 1, 3, 3))), 4)
+    0.6931
+    """
+    if buckets.dim() == 4 and buckets.shape[1] == 1:
+        buckets = buckets[:, 0]
+    return segmentation_cross_entropy(logits, buckets, ignore_index=ignore_index)
+
+
+class DepthCrossEntropy(nn.Module):
+    """``depth_cross_entropy`` as a Module, Cao et al. 2017, Eq. (1).
+
+    Args:
+        ignore_index: the bucket number to leave out.
+
+    Shape:
+        logits: (B, K, H, W); buckets: (B, 1, H, W) or (B, H, W); returns a scalar.
+
+    >>> import torch
+    >>> round(float(DepthCrossEntropy()(torch.zeros(1, 2, 3, 3), torch.ones(1, 1, 3, 3))), 4)
+    0.6931
+    """
+
+    def __init__(self, *, ignore_index: int = -100) -> None:
+        super().__init__()
+        self.ignore_index = ignore_index
+
+    def forward(self, logits: Tensor, buckets: Tensor) -> Tensor:
+        return depth_cross_entropy(logits, buckets, ignore_index=self.ignore_index)
+
+    def extra_repr(self) -> str:
+        return f"ignore_index={self.ignore_index}"

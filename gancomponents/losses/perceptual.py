@@ -9,28 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gancomponents.errors import InputError
-from gancomponents.losses._pretrained import say_once, short_timeout
+from gancomponents.losses._pretrained import say_once
 from gancomponents.losses._scores import full_precision
+from gancomponents.losses._vgg_weights import CONVS, file_state, imagenet_state, random_state
 
 Preprocessing = Literal["imagenet", "caffe"]
 
-# (index in torchvision's vgg19().features, input width, output width), widths in units of the first one
-_CONVS = (
-    (0, 0, 1),
-    (2, 1, 1),
-    (5, 1, 2),
-    (7, 2, 2),
-    (10, 2, 4),
-    (12, 4, 4),
-    (14, 4, 4),
-    (16, 4, 4),
-    (19, 4, 8),
-    (21, 8, 8),
-    (23, 8, 8),
-    (25, 8, 8),
-    (28, 8, 8),
-)
 _POOLED_BEFORE = (5, 10, 19, 28)  # relu1_2, relu2_2, relu3_4, relu4_4 are pooled before these
 _TAPPED = (0, 5, 10, 19, 28)  # the convolutions before relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
 _SLICE_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
@@ -138,12 +122,12 @@ class VGGFeatures(nn.Module):
         if weights is None:
             say_once("The perceptual loss uses random VGG19 features: no pretrained weights were asked for.")
         elif weights == "imagenet":
-            state = _imagenet_state()
+            state = imagenet_state()
         else:
-            state = _state_from_file(Path(weights))
+            state = file_state(Path(weights))
         if state is None:
-            state = _random_state(width, seed)
-        for index, *_ in _CONVS:
+            state = random_state(width, seed)
+        for index, *_ in CONVS:
             name = f"features.{index}"
             self.layers[str(index)] = _FrozenConv(state[f"{name}.weight"], state[f"{name}.bias"])
 
@@ -154,7 +138,7 @@ class VGGFeatures(nn.Module):
             )
         x = vgg_preprocess(x, self.preprocessing)
         features = []
-        for index, *_ in _CONVS:
+        for index, *_ in CONVS:
             if index in _POOLED_BEFORE:
                 x = functional.max_pool2d(x, 2)
             x = self.layers[str(index)](x)
@@ -168,7 +152,7 @@ class VGGFeatures(nn.Module):
         Raises:
             ValueError: an entry is missing or has another shape.
         """
-        for index, *_ in _CONVS:
+        for index, *_ in CONVS:
             for kind in ("weight", "bias"):
                 key = f"features.{index}.{kind}"
                 own = getattr(self.layers[str(index)], kind)
@@ -182,58 +166,6 @@ class VGGFeatures(nn.Module):
 
     def extra_repr(self) -> str:
         return f"width={self.width}, preprocessing={self.preprocessing!r}"
-
-
-def _random_state(width: int, seed: int) -> dict[str, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    state = {}
-    for index, before, after in _CONVS:
-        inputs, outputs = before * width or 3, after * width
-        weight = torch.randn(outputs, inputs, 3, 3, generator=generator)
-        state[f"features.{index}.weight"] = weight * (2 / (9 * inputs)) ** 0.5  # He et al. 2015, Eq. (10)
-        state[f"features.{index}.bias"] = torch.zeros(outputs)
-    return state
-
-
-def _imagenet_state() -> dict[str, Tensor] | None:
-    from torchvision.models import VGG19_Weights
-
-    try:
-        with short_timeout():
-            return dict(VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True))
-    except (OSError, RuntimeError) as error:
-        say_once(
-            "The perceptual loss uses random VGG19 features: the ImageNet weights could not be had "
-            f"({error}). Pass a file with them as weights=PATH."
-        )
-        return None
-
-
-def _state_from_file(path: Path) -> dict[str, Tensor]:
-    expected = "a .safetensors or .pth file with torchvision's vgg19 weights"
-    if not path.is_file():
-        raise InputError(f"VGG weights {path}", expected=expected, got="no such file", fix="check the path")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # both readers raise errors of many kinds for a broken file
-        raise InputError(
-            f"VGG weights {path}", expected=expected, got=str(error), fix="fetch the file anew"
-        ) from error
-    shapes = {key: value.shape for key, value in _random_state(64, 0).items()}
-    wrong = [key for key, shape in shapes.items() if key not in state or state[key].shape != shape]
-    if wrong:
-        raise InputError(
-            f"VGG weights {path}",
-            expected=expected,
-            got=f"{len(wrong)} entries missing or of another shape, first {wrong[0]}",
-            fix="save torchvision.models.vgg19(weights='DEFAULT').state_dict()",
-        )
-    return {key: state[key].float() for key in shapes}
 
 
 class VGGLoss(nn.Module):

@@ -11,6 +11,7 @@ def test_water_over_all_ground_costs_nothing() -> None:
     assert GroundIntersectionLoss()(torch.zeros_like(target), target) == target.mean()
 
 
+@pytest.mark.known_bug(23)
 def test_gradient_floods_dry_ground_only() -> None:
     target = torch.tensor([1.0, 1.0, 0.0]).reshape(1, 1, 1, 3)
     pred = torch.tensor([0.2, 1.0, 0.3]).reshape(1, 1, 1, 3).requires_grad_()

@@ -4,6 +4,7 @@ import torch
 from gancomponents.losses import ContextLoss, ReconstructionLoss, masked_l1
 
 
+@pytest.mark.known_bug(26)
 def test_inside_and_outside() -> None:
     a, b = torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2)
     b[:, :, 0] = 3

@@ -9,9 +9,9 @@ def test_three_forms_of_scores_mean_the_same() -> None:
     scores, feature = torch.randn(2, 1, 4, 4), torch.randn(2, 8, 8, 8)
     loss = losses.HingeLoss()
     expected = loss.generator(scores)
-    assert loss.generator([feature, scores]) == expected
-    assert loss.generator([[feature, scores], [scores]]) == expected
-    assert loss.generator(([feature, scores],)) == expected
+    others: list[losses.Scores] = [[feature, scores], [[feature, scores], [scores]], ([feature, scores],)]
+    for other in others:
+        assert loss.generator(other) == expected
 
 
 def test_scales_are_averaged_whatever_their_size() -> None:

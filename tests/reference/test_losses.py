@@ -1,6 +1,7 @@
 """Losses against the reference cases."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -32,31 +33,38 @@ def differentiable(case: Case) -> dict[str, Tensor]:
     return {name: x.requires_grad_(x.is_floating_point()) for name, x in case.inputs().items()}
 
 
-@pytest.mark.parametrize("case", cases("GANLoss", where=lambda case: "draws" not in case.config))
-def test_gan_loss(case: Case) -> None:
+def drawn(config: dict[str, Any], scales: int) -> Tensor:
+    """What upstream drew, as our numbers in [0, 1): one shift per scale, and the decision to flip."""
+    shift = config.get("soft_shift", 0)
+    shifts = [e / shift for e in config["draws"][:scales]] if shift else [0.0] * scales
+    flipped = config.get("flipped", config.get("flip_prob", 0) >= 1)
+    return torch.tensor([*shifts, 0.0 if flipped else 1.0], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("case", cases("GANLoss"))
+def test_gan_loss(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs, config = differentiable(case), case.config
-    p0, p1 = inputs["p0"], inputs["p1"]
+    criterion = losses.least_squares_loss if config["use_lsgan"] else losses.bce_loss
+    monkeypatch.setattr(torch, "rand", lambda count, **_kwargs: drawn(config, count - 1))
 
     def loss(scores: losses.Scores) -> Tensor:
-        if not config["use_lsgan"]:
-            return losses.bce_loss(scores, config["target_is_real"])
-        if config["target_is_real"]:
-            return losses.least_squares_generator_loss(scores)
-        nothing = torch.ones(1, dtype=p0.dtype)
-        return losses.least_squares_discriminator_loss(nothing, scores)
+        return criterion(
+            scores,
+            config["target_is_real"],
+            label_smoothing=config.get("soft_shift", 0),
+            flip_probability=config.get("flip_prob", 0),
+            alternating_flips=True,
+        )
 
-    values = {"tensor": loss(p0), "list": loss([[p0], [p1]]), "nested": loss([[0 * p0, p0], [3 * p1, p1]])}
+    maps = [inputs[name] for name in sorted(inputs)]
+    named = {
+        "tensor": lambda: loss(maps[0]),
+        "list": lambda: loss([[p] for p in maps]),
+        "nested": lambda: loss([[3 * i * p, p] for i, p in enumerate(maps)]),
+        "loss": lambda: loss([[p] for p in maps]),
+    }
+    values = {name: named[name]() for name in case.meta["scalars64"]}
     check(case, inputs, values, 1e-9 if config["use_lsgan"] else IN_FLOAT32)
-
-
-@pytest.mark.parametrize("case", cases("GANLoss", where=lambda case: "draws" in case.config))
-def test_smoothed_gan_loss(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    inputs, config = differentiable(case), case.config
-    draws = torch.tensor([*config["draws"], config["soft_shift"]], dtype=torch.float64) / config["soft_shift"]
-    monkeypatch.setattr(torch, "rand", lambda *_args, **_kwargs: draws)
-    scores = [[inputs["p0"]], [inputs["p1"]]]
-    value = losses.bce_loss(scores, config["target_is_real"], label_smoothing=config["soft_shift"])
-    check(case, inputs, {"loss": value}, IN_FLOAT32)
 
 
 @pytest.mark.parametrize("case", cases("HingeLoss"))
@@ -181,13 +189,28 @@ def test_context_and_reconstruction(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", cases("CrossEntropy/MSE/L1"))
-def test_cross_entropy(case: Case) -> None:
+def test_cross_entropy_and_distances(case: Case) -> None:
     inputs = differentiable(case)
-    value = losses.segmentation_cross_entropy(inputs["logits"], inputs["label"])
-    assert value.item() == pytest.approx(case.meta["scalars64"]["ce"], rel=1e-9)
-    value.backward()
-    assert inputs["logits"].grad is not None
-    case.compare("grad64_input/logits", inputs["logits"].grad, 1e-9)
+    a, b = inputs["a"], inputs["b"]
+    values = {
+        "ce": losses.segmentation_cross_entropy(inputs["logits"], inputs["label"]),
+        "mse": losses.image_distance(a, b, norm=2),
+        "l1": losses.image_distance(a, b),
+    }
+    check(case, inputs, values)
+
+
+@pytest.mark.parametrize("case", cases("TravelLoss"))
+def test_travel(case: Case) -> None:
+    inputs = differentiable(case)
+    real, fake = inputs["real"], inputs["fake"]
+    expected = case.meta["scalars64"]
+    intended = losses.travel_similarity(real, fake)
+    assert intended.item() == pytest.approx(expected["intended_rowwise"], rel=1e-9)
+    pairs = len(real) * (len(real) - 1) / 2
+    assert losses.travel_loss(real, fake).item() == pytest.approx(1 - intended.item() / pairs, rel=1e-9)
+    # The recorded gradient is that of upstream's value alone.
+    check(case, inputs, {"upstream": losses.travel_similarity(real, fake, transposed=True)})
 
 
 @pytest.mark.parametrize("case", cases("vgg_preprocess"))

@@ -1,10 +1,10 @@
-"""Adversarial losses: one pair of functions and one Module with ``generator`` and ``discriminator`` each."""
+"""The cross-entropy game: the non-saturating loss, and the same with noisy labels."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gancomponents.losses._scores import Scores, final_scores, mean_over_scales
+from gancomponents.losses._scores import Scores
+from gancomponents.losses.adversarial._labels import against_label, check_noise
 
 
 def _cross_entropy(scores: Tensor, target: Tensor | float) -> Tensor:
@@ -40,19 +40,14 @@ def bce_loss(
     >>> round(float(bce_loss(torch.zeros(2, 1, 4, 4), True)), 4)
     0.6931
     """
-    maps = final_scores(scores)
-    label = 1.0 if is_real else 0.0
-    if label_smoothing == 0 and flip_probability == 0:
-        return mean_over_scales([_cross_entropy(score, label) for score in maps])
-    draws = torch.rand(len(maps) + 1, device=maps[0].device, dtype=maps[0].dtype)
-    flip = (draws[-1] < flip_probability).to(draws.dtype)
-    terms = []
-    for scale, score in enumerate(maps):
-        swapped = flip if not alternating_flips or scale % 2 == 0 else torch.zeros_like(flip)
-        real = label + (1 - 2 * label) * swapped  # the label, or 1 - label when flipped
-        target = real + (1 - 2 * real) * label_smoothing * draws[scale]  # 1 - e or e
-        terms.append(_cross_entropy(score, target))
-    return mean_over_scales(terms)
+    return against_label(
+        scores,
+        is_real,
+        _cross_entropy,
+        label_smoothing=label_smoothing,
+        flip_probability=flip_probability,
+        alternating_flips=alternating_flips,
+    )
 
 
 def bce_generator_loss(fake_scores: Scores) -> Tensor:
@@ -84,6 +79,28 @@ def bce_discriminator_loss(
     """
     real = bce_loss(real_scores, True, label_smoothing=label_smoothing, flip_probability=flip_probability)
     return real + bce_loss(fake_scores, False)
+
+
+class NonSaturatingLoss(nn.Module):
+    """The original GAN loss with the non-saturating generator, Goodfellow et al. 2014, Eq. (1) and section 3.
+
+    ``bce_generator_loss`` and ``bce_discriminator_loss`` without label noise; ``BCEGANLoss`` has the noise.
+
+    Shape:
+        scores: logits of any shape, or lists of features, scores last; both methods return a scalar.
+
+    >>> import torch
+    >>> round(float(NonSaturatingLoss().discriminator(torch.zeros(2, 1), torch.zeros(2, 1))), 4)
+    1.3863
+    """
+
+    def generator(self, fake_scores: Scores, real_scores: Scores | None = None) -> Tensor:
+        """How far the fakes are from passing for real; real scores play no part."""
+        return bce_generator_loss(fake_scores)
+
+    def discriminator(self, real_scores: Scores, fake_scores: Scores) -> Tensor:
+        """How far the discriminator is from telling real from fake."""
+        return bce_discriminator_loss(real_scores, fake_scores)
 
 
 class BCEGANLoss(nn.Module):
@@ -125,17 +142,15 @@ class BCEGANLoss(nn.Module):
         alternating_flips: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in (("label_smoothing", label_smoothing), ("flip_probability", flip_probability)):
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {value}: 0 switches it off")
+        check_noise(label_smoothing, flip_probability)
         self.label_smoothing = label_smoothing
         self.flip_probability = flip_probability
         self.noisy_generator = noisy_generator
         self.noisy_fake = noisy_fake
         self.alternating_flips = alternating_flips
 
-    def generator(self, fake_scores: Scores) -> Tensor:
-        """How far the fakes are from passing for real."""
+    def generator(self, fake_scores: Scores, real_scores: Scores | None = None) -> Tensor:
+        """How far the fakes are from passing for real; real scores play no part."""
         return self._loss(fake_scores, True, noisy=self.noisy_generator)
 
     def discriminator(self, real_scores: Scores, fake_scores: Scores) -> Tensor:
@@ -155,97 +170,3 @@ class BCEGANLoss(nn.Module):
 
     def extra_repr(self) -> str:
         return f"label_smoothing={self.label_smoothing}, flip_probability={self.flip_probability}"
-
-
-def least_squares_generator_loss(fake_scores: Scores) -> Tensor:
-    """mean (s - 1)^2 over the scores of fakes: Mao et al. 2017, Eq. (9), without its factor 1/2.
-
-    Shape:
-        fake_scores: any shape, or lists of features, scores last; returns a scalar.
-
-    >>> import torch
-    >>> float(least_squares_generator_loss(torch.zeros(2, 1)))
-    1.0
-    """
-    return mean_over_scales([(score - 1).square().mean() for score in final_scores(fake_scores)])
-
-
-def least_squares_discriminator_loss(real_scores: Scores, fake_scores: Scores) -> Tensor:
-    """mean (r - 1)^2 + mean f^2: Mao et al. 2017, Eq. (9), without its factor 1/2.
-
-    Shape:
-        real_scores, fake_scores: any shape, or lists of features, scores last; returns a scalar.
-
-    >>> import torch
-    >>> float(least_squares_discriminator_loss(torch.ones(2, 1), torch.ones(2, 1)))
-    1.0
-    """
-    real = mean_over_scales([(score - 1).square().mean() for score in final_scores(real_scores)])
-    return real + mean_over_scales([score.square().mean() for score in final_scores(fake_scores)])
-
-
-class LeastSquaresGANLoss(nn.Module):
-    """The least-squares GAN loss, Mao et al. 2017, Eq. (9), without its factors 1/2.
-
-    Shape:
-        scores: any shape, or lists of features, scores last; both methods return a scalar.
-
-    >>> import torch
-    >>> float(LeastSquaresGANLoss().generator(torch.zeros(2, 1, 4, 4)))
-    1.0
-    """
-
-    def generator(self, fake_scores: Scores) -> Tensor:
-        """How far the fakes are from passing for real."""
-        return least_squares_generator_loss(fake_scores)
-
-    def discriminator(self, real_scores: Scores, fake_scores: Scores) -> Tensor:
-        """How far the discriminator is from telling real from fake."""
-        return least_squares_discriminator_loss(real_scores, fake_scores)
-
-
-def hinge_generator_loss(fake_scores: Scores) -> Tensor:
-    """-mean of the scores of fakes: Lim & Ye 2017, Eq. (13); Miyato et al. 2018, Eq. (17).
-
-    Shape:
-        fake_scores: any shape, or lists of features, scores last; returns a scalar.
-
-    >>> import torch
-    >>> float(hinge_generator_loss(torch.ones(2, 1)))
-    -1.0
-    """
-    return mean_over_scales([-score.mean() for score in final_scores(fake_scores)])
-
-
-def hinge_discriminator_loss(real_scores: Scores, fake_scores: Scores) -> Tensor:
-    """mean max(0, 1 - r) + mean max(0, 1 + f): Miyato et al. 2018, Eq. (16).
-
-    Shape:
-        real_scores, fake_scores: any shape, or lists of features, scores last; returns a scalar.
-
-    >>> import torch
-    >>> float(hinge_discriminator_loss(torch.ones(2, 1), -torch.ones(2, 1)))
-    0.0
-    """
-    real = mean_over_scales([functional.relu(1 - score).mean() for score in final_scores(real_scores)])
-    return real + mean_over_scales([functional.relu(1 + score).mean() for score in final_scores(fake_scores)])
-
-
-class HingeLoss(nn.Module):
-    """The hinge GAN loss, Lim & Ye 2017; Miyato et al. 2018, Eqs. (16) and (17).
-
-    Shape:
-        scores: any shape, or lists of features, scores last; both methods return a scalar.
-
-    >>> import torch
-    >>> float(HingeLoss().discriminator(torch.zeros(2, 1), torch.zeros(2, 1)))
-    2.0
-    """
-
-    def generator(self, fake_scores: Scores) -> Tensor:
-        """How far the fakes are from passing for real."""
-        return hinge_generator_loss(fake_scores)
-
-    def discriminator(self, real_scores: Scores, fake_scores: Scores) -> Tensor:
-        """How far the discriminator is from telling real from fake."""
-        return hinge_discriminator_loss(real_scores, fake_scores)
