@@ -28,8 +28,7 @@ def main(steps: int = 200, size: int = 64, count: int = 48, batch: int = 4) -> t
     (source, labels), (target, truth) = streets(count, size, "s"), streets(count, size, "r")
     encoder = MobileNetV2(width_multiplier=0.5)
     decoder = DeepLabV3PlusDecoder(encoder.out_channels, len(LABELS), aspp_channels=32, channels=32)
-    critic = EntropyDiscriminator(len(LABELS), width=16)
-    game = AdvEntLoss()
+    critic, game = EntropyDiscriminator(len(LABELS), width=16), AdvEntLoss()
     learner = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=2e-3)
     critic_step = torch.optim.Adam(critic.parameters(), lr=1e-4, betas=(0.5, 0.999))
 
@@ -50,8 +49,8 @@ def main(steps: int = 200, size: int = 64, count: int = 48, batch: int = 4) -> t
         learner.step()
 
         critic_step.zero_grad()
-        entropies = advent_input(here.detach()), advent_input(there.detach())
-        game.discriminator(*(critic(entropy) for entropy in entropies)).backward()
+        seen = [critic(advent_input(classes.detach())) for classes in (here, there)]
+        game.discriminator(*seen).backward()
         critic_step.step()
     return before, score()
 

@@ -71,8 +71,8 @@ class ScaleInvariantLoss(nn.Module):
 def reverse_huber_loss(pred: Tensor, target: Tensor, *, fraction: float = 0.2) -> Tensor:
     """The berHu loss of DADA: L1 for small errors, quadratic for large ones.
 
-    Laina et al. 2016, Eq. (1); Vu et al. 2019 (DADA), section 3.2: |d| up to c, (d^2 + c^2) / 2c beyond, with
-    c = fraction * max |d| over the batch, a constant.
+    Laina et al. 2016, Eq. (1); Vu et al. 2019 (DADA), section 3.2: ``|d|`` up to c, ``(d^2 + c^2) / 2c``
+    beyond, with ``c = fraction * max |d|`` over the batch, a constant.
 
     Args:
         pred, target: depth maps.

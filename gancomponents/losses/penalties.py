@@ -65,7 +65,7 @@ def _check_batch(name: str, x: Tensor) -> None:
 def gradient_penalty(
     critic: Critic, real: Tensor, fake: Tensor, *, target: float = 1.0, one_sided: bool = False
 ) -> Tensor:
-    """mean (|gradient| - target)^2 on random points between real and fake samples (WGAN-GP).
+    """mean ``(|gradient| - target)^2`` on random points between real and fake samples (WGAN-GP).
 
     Gulrajani et al. 2017, Eq. (3), without its weight (10 in the paper). Each sample has its own point and
     its own norm. The score of a sample is the mean of its map, averaged over scales.
@@ -156,7 +156,7 @@ def dragan_penalty(
     target: float = 1.0,
     noise_scale: float = 0.5,
 ) -> Tensor:
-    """mean (|gradient| - target)^2 on real samples with noise around them (DRAGAN).
+    """mean ``(|gradient| - target)^2`` on real samples with noise around them (DRAGAN).
 
     Kodali et al. 2017, section 2, without its weight (10 in the paper). The noise is Gaussian as in the
     paper, with ``noise_scale`` times the standard deviation of each sample: the paper leaves the scale open,

@@ -83,8 +83,7 @@ class VGGFeatures(nn.Module):
 
     Shape:
         x: (B, 3, H, W) in [-1, 1], H and W at least 16; returns five maps of width (1, 2, 4, 8, 8) *
-            ``width`` and
-        size 1, 1/2, 1/4, 1/8, 1/16.
+            ``width`` and size 1, 1/2, 1/4, 1/8, 1/16.
 
     Raises:
         ValueError: pretrained weights with a width other than 64, an unknown preprocessing, too small an

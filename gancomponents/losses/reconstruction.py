@@ -6,7 +6,7 @@ from gancomponents.losses._scores import full_precision
 
 
 def masked_l1(a: Tensor, b: Tensor, mask: Tensor, *, over_mask: bool = True) -> Tensor:
-    """Mean |a - b| over the masked pixels.
+    """Mean ``|a - b|`` over the masked pixels.
 
     Args:
         a, b: images, same value range.

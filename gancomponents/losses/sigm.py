@@ -37,7 +37,7 @@ def sigm_loss(
     """Scale- and shift-invariant depth loss with multi-scale gradient matching.
 
     Ranftl et al. 2020 (MiDaS), Eqs. (1), (5) and (11): both maps are shifted by their median and scaled by
-    their mean absolute deviation; the residual R is penalised by 1/2 mean |R| and by its Sobel gradients (the
+    their mean absolute deviation; the residual R is penalised by ``1/2 mean |R|`` and by its Sobel gradients (the
     paper has plain differences) at ``scales`` resolutions, each one half of the last. Statistics are those of
     each image, and the loss is the mean over the batch. The gradient flows through the statistics of the
     prediction.

@@ -15,7 +15,7 @@ def _check_norm(norm: int) -> None:
 
 
 def image_distance(a: Tensor, b: Tensor, *, norm: Norm = 1) -> Tensor:
-    """Mean |a - b| (norm 1) or mean (a - b)^2 (norm 2) over whole images, in at least fp32.
+    """Mean ``|a - b|`` (norm 1) or mean ``(a - b)^2`` (norm 2) over whole images, in at least fp32.
 
     Args:
         a, b: images, or any tensors, of one value range.
@@ -42,7 +42,7 @@ def image_distance(a: Tensor, b: Tensor, *, norm: Norm = 1) -> Tensor:
 class CycleLoss(nn.Module):
     """Distance of an image from itself after translation there and back.
 
-    Zhu et al. 2017 (CycleGAN), Eq. (2), one direction: |F(G(x)) - x|, averaged rather than summed.
+    Zhu et al. 2017 (CycleGAN), Eq. (2), one direction: ``|F(G(x)) - x|``, averaged rather than summed.
 
     Args:
         norm: 1, the paper's, or 2 for squares.

@@ -106,7 +106,7 @@ class TravelLoss(nn.Module):
 
 
 def siamese_margin(embeddings: Tensor, margin: float = 10.0) -> Tensor:
-    """Mean over all pairs of max(0, margin - |S_i - S_j|): embeddings shall stay apart.
+    """Mean over all pairs of ``max(0, margin - |S_i - S_j|)``: embeddings shall stay apart.
 
     Amodio & Krishnaswamy 2019 (TraVeLGAN), section 3, averaged over pairs rather than summed. A batch of one
     gives 0.

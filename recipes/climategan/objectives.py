@@ -10,11 +10,10 @@ from torch import Tensor, nn
 
 from gancomponents.losses import (
     AdvEntLoss,
+    AdversarialLoss,
     BCEGANLoss,
     FeatureMatchingLoss,
     GroundIntersectionLoss,
-    HingeLoss,
-    LeastSquaresGANLoss,
     MinEntropyLoss,
     SIGMLoss,
     TotalVariationLoss,
@@ -42,8 +41,6 @@ PAINTER_WEIGHTS = {"p/gan": 1.0, "p/vgg": 10.0, "p/feature_matching": 10.0}
 CRITIC_WEIGHTS = {"s/advent": 1.0, "m/advent": 1.0, "p/gan": 1.0}
 
 MASKER_DOMAINS = ("s", "r")
-
-AdversarialLoss = BCEGANLoss | HingeLoss | LeastSquaresGANLoss
 
 
 class MaskerLosses(nn.Module):
@@ -170,7 +167,7 @@ class PainterLosses(nn.Module):
             add(losses, "p/vgg", "rf", lambda: perceptual(fake * mask, x * mask))
         if self.terms.wants("p/gan") or self.terms.wants("p/feature_matching"):
             real, judged = critics.painter.compare(torch.cat([mask, x], 1), torch.cat([mask, fake], 1))
-            add(losses, "p/gan", "rf", lambda: self.adversarial.generator(judged))
+            add(losses, "p/gan", "rf", lambda: self.adversarial.generator(judged, real))
             add(losses, "p/feature_matching", "rf", lambda: self.matching(real, judged))
         return losses
 
