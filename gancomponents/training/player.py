@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gancomponents.optim.groups import parameter_groups
 from gancomponents.optim.schedules import Constant, set_learning_rate
 
 #: Named, already weighted terms of a loss, scalars.
@@ -35,8 +36,13 @@ class Player:
 
     Args:
         objective: an `Objective`; its parameters are what this player trains.
-        optimiser: builds the optimiser from the parameters.
+        optimiser: builds the optimiser from the parameters, or from groups of them where there are ``rates``.
         schedule: maps a step (from 0) to the factor on every group's learning rate; None keeps it constant.
+        rates: learning rate of each named part of the objective that shall not have the optimiser's own
+            (`gancomponents.optim.parameter_groups`).
+
+    Raises:
+        ValueError: a rate for a part that the objective does not have.
 
     >>> class Mean(nn.Linear):
     ...     def forward(self, batch, shared):
@@ -51,13 +57,15 @@ class Player:
     def __init__(
         self,
         objective: nn.Module,
-        optimiser: Callable[[Iterable[nn.Parameter]], Optimizer],
+        optimiser: Callable[..., Optimizer],
         schedule: Callable[[int], float] | None = None,
+        *,
+        rates: Mapping[str, float] | None = None,
     ):
         self.objective = objective
         self.schedule = schedule or Constant()
         self.parameters = [p for p in objective.parameters() if p.requires_grad]
-        self.optimiser = optimiser(self.parameters)
+        self.optimiser = optimiser(parameter_groups(objective, rates) if rates else self.parameters)
 
     def freeze(self, frozen: bool) -> None:
         """Switch gradients of everything this player trains off or on, for the other side's pass."""

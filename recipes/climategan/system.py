@@ -1,6 +1,6 @@
 """ClimateGAN as a recipe trains it: model, critics, both players, what is judged and what is shown."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -19,7 +19,7 @@ from recipes.climategan.model import ClimateGAN
 from recipes.climategan.objectives import CriticObjective, GeneratorObjective
 from recipes.data import Data
 
-OptimiserFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+OptimiserFactory = Callable[..., Optimizer]
 Schedule = Callable[[int], float]
 
 _COLUMNS = (
@@ -51,6 +51,9 @@ class System:
         critic_optimiser: builds the optimiser of the critics' parameters.
         generator_schedule: factor on the generator's learning rate by step.
         critic_schedule: the same for the critics'.
+        generator_rates: learning rates of parts of the model that shall not have the optimiser's own, such as
+            ``{"masker.encoder": 1e-4, "painter": 1e-3}``.
+        critic_rates: the same for ``segmentation``, ``mask`` and ``painter`` among the critics.
         shown: held-out frames of each domain in a sample grid.
     """
 
@@ -65,6 +68,8 @@ class System:
         critic_optimiser: OptimiserFactory = ExtraAdam,
         generator_schedule: Schedule | None = None,
         critic_schedule: Schedule | None = None,
+        generator_rates: Mapping[str, float] | None = None,
+        critic_rates: Mapping[str, float] | None = None,
         shown: int = 2,
     ):
         if shown < 1:
@@ -72,8 +77,18 @@ class System:
         self.model = model
         self.critics = critics
         self.shown = shown
-        self.generator = Player(generator(model, critics), generator_optimiser, generator_schedule)
-        self.critic = Player(critic(critics), critic_optimiser, critic_schedule)
+        self.generator = Player(
+            generator(model, critics),
+            generator_optimiser,
+            generator_schedule,
+            rates={f"model.{part}": rate for part, rate in (generator_rates or {}).items()},
+        )
+        self.critic = Player(
+            critic(critics),
+            critic_optimiser,
+            critic_schedule,
+            rates={f"critics.{part}": rate for part, rate in (critic_rates or {}).items()},
+        )
 
     def parts(self) -> dict[str, nn.Module]:
         """The networks by name, for counting parameters."""

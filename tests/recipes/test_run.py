@@ -164,6 +164,21 @@ def test_auto_resume_starts_afresh_over_a_killed_run(data: Path, finished: Path,
     assert [record["step"] for record in _metrics(output)] == [1]
 
 
+def test_every_part_may_have_a_rate_of_its_own(data: Path, tmp_path: Path) -> None:
+    rates = "climategan.System.generator_rates = {'masker.encoder': 3e-4, 'masker.depth': 0.0}"
+    more = (rates, "climategan.System.critic_rates = {'painter': 5e-4}")
+    run.main(flags(data, tmp_path / "run", steps=1, more=more))
+    (record,) = _metrics(tmp_path / "run")
+    rates = {name: value for name, value in record.items() if name.startswith("lr/")}
+    assert rates == {
+        "lr/generator/model.masker.encoder": 3e-4,
+        "lr/generator/model.masker.depth": 0.0,
+        "lr/generator/default": 2e-3,
+        "lr/critic/critics.painter": 5e-4,
+        "lr/critic/default": 1e-4,
+    }
+
+
 def test_lists_of_ones_own_need_no_truth(data: Path, tmp_path: Path) -> None:
     run.main(flags(data, tmp_path / "run", steps=1, more=("data.Data.truth = {}",)))
     table = json.loads((tmp_path / "run" / "final.json").read_text())
@@ -238,6 +253,7 @@ def test_wandb_records_offline_without_an_account(data: Path, tmp_path: Path, mo
         (["-p", "data.Data.train = {'s': 'nowhere.json'}"], "nowhere.json"),
         (["-p", "data.Data.batch_size = 99"], "at least one batch of 99 rows"),
         (["-p", "optim.ExtraAdam.lr = 1.0"], "nothing uses"),
+        (["-p", "climategan.System.generator_rates = {'maskr': 1e-4}"], "did you mean 'model.masker'"),
         (["-p", "run.Recipe.seed = -1"], "seed: expected a whole number >= 0"),
         (["-p", "run.Recipe.seed = 'abc'"], "seed"),
         (["-p", "run.Recipe.seed = 1.5"], "seed"),
