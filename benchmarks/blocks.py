@@ -13,13 +13,16 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import BatchSampler, RandomSampler
 
 from benchmarks.timing import Work, describe_machine, peak_mebibytes, summary, time_in_turns
+from gancomponents.data import DomainSampler
 from gancomponents.decoders import ASPP
 from gancomponents.discriminators import PatchDiscriminator
 from gancomponents.encoders import DeepLabV3ResNet
@@ -77,7 +80,7 @@ def _their_patch() -> nn.Module:
 def _their_aspp() -> nn.Module:
     from segmentation_models_pytorch.decoders.deeplabv3.decoder import ASPP as TheirASPP
 
-    return TheirASPP(2048, 256, (6, 12, 18), separable=False)
+    return TheirASPP(2048, 256, (6, 12, 18), separable=False, dropout=0.5)
 
 
 def _their_encoder() -> nn.Module:
@@ -109,10 +112,9 @@ PAIRS: dict[str, Pair] = {
     ),
     "ASPP": Pair(
         "segmentation-models-pytorch",
-        lambda: ASPP(2048),
+        lambda: ASPP(2048, image_pooling=True, dropout=0.5),
         _their_aspp,
         lambda: (torch.randn(2, 2048, 16, 16),),
-        "theirs has an image-pooling branch and dropout besides",
     ),
     "ResNet-101, output stride 8": Pair(
         "torchvision",
@@ -161,6 +163,22 @@ def adam_step(name: str, side: str, device: str = "cpu") -> Work:
     return work
 
 
+def draw_steps(name: str, side: str) -> Work:
+    """A shuffle of a million rows and its first hundred batches of four."""
+    rows, batch, steps = 1_000_000, 4, 100
+
+    def ours() -> None:
+        sampler = DomainSampler({"s": rows}, batch)
+        for step in range(steps):
+            sampler.draw(step)
+
+    def theirs() -> None:
+        sampler = BatchSampler(RandomSampler(range(rows)), batch, drop_last=True)
+        list(islice(sampler, steps))
+
+    return ours if side == "ours" else theirs
+
+
 @contextmanager
 def _missing_peer(name: str, peer: str) -> Iterator[None]:
     try:
@@ -169,15 +187,27 @@ def _missing_peer(name: str, peer: str) -> Iterator[None]:
         raise SystemExit(f"{name}: {peer} is not installed ({error}); pip install -e '.[bench]'") from error
 
 
+#: What has no forward and backward pass: the work, the peer and a remark.
+OTHERS: dict[str, tuple[Callable[..., Work], str, str]] = {
+    "extragradient pair": (adam_step, "torch.optim.Adam", "ours keeps a look-ahead copy besides"),
+    "sampler, a million rows": (
+        draw_steps,
+        "torch.utils.data.RandomSampler",
+        "a shuffle and 100 batches of 4",
+    ),
+}
+
+
 def measure(name: str, precision: str, flags: argparse.Namespace) -> dict[str, Any]:
     """One row: both sides in turn, milliseconds and MiB."""
-    if name == "extragradient pair":
-        make: Callable[..., Work] = adam_step
-        peer, note, arguments = "torch.optim.Adam", "ours keeps a look-ahead copy besides", (flags.device,)
-    else:
-        make = forward_and_backward
+    make: Callable[..., Work]
+    arguments: tuple[Any, ...]
+    if name in PAIRS:
+        make, arguments = forward_and_backward, (flags.device, precision, flags.channels_last)
         peer, note = PAIRS[name].peer, PAIRS[name].note
-        arguments = (flags.device, precision, flags.channels_last)
+    else:
+        make, peer, note = OTHERS[name]
+        arguments = (flags.device,) if make is adam_step else ()
     with _missing_peer(name, peer):
         works = {side: make(name, side, *arguments) for side in ("ours", "peer")}
     times = time_in_turns(works, rounds=flags.rounds, warm_up=flags.warm_up, device=flags.device)
@@ -191,7 +221,7 @@ def measure(name: str, precision: str, flags: argparse.Namespace) -> dict[str, A
 
 def main(arguments: Sequence[str]) -> None:
     """Parse the command line, measure, print a table."""
-    names = [*PAIRS, "extragradient pair"]
+    names = [*PAIRS, *OTHERS]
     parser = cli.Parser("python -m benchmarks.blocks", description="Time blocks beside their obvious peers.")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
     parser.add_argument("--precision", nargs="+", default=["fp32", "bf16"], choices=["fp32", "bf16"])

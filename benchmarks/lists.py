@@ -8,8 +8,6 @@ millions). Each is measured in a process of its own; a row has two paths of 18 a
 
 import argparse
 import json
-import os
-import platform
 import random
 import resource
 import statistics
@@ -20,6 +18,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from benchmarks.timing import describe_machine
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -35,12 +35,8 @@ def main(arguments: Sequence[str]) -> None:
             "{kind}: {rows} rows read in {seconds:.1f} s, {bytes_per_row:.0f} bytes of memory a row at most, "
             "{look_up_us:.0f} us a look-up (4 rows; ours by the median of {rounds})".format(**row)
         )
-    import numpy
-
-    machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count()}
-    versions = {"python": platform.python_version(), "numpy": numpy.__version__}
     if options.json:
-        report = {"schema": 1, "machine": machine, "versions": versions, "results": results}
+        report = {"machine": describe_machine("numpy"), "results": results}
         Path(options.json).write_text(json.dumps(report, indent=2) + "\n")
 
 
