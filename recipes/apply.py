@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def load(run: RunFolder, runtime: Runtime) -> Recipe:
     if path is None:
         fix = "train it first; a checkpoint is written every save_every steps and at the end"
         raise InputError(f"--run {run.path}", expected="a run with a checkpoint", got="none", fix=fix)
+    logging.getLogger("gancomponents").setLevel(logging.ERROR)  # what losses have to say matters to training
     here = {"device": str(runtime.device), "precision": runtime.precision}
     config.parse(str(run.config), [f"run.Recipe.{name} = {value!r}" for name, value in here.items()])
     recipe = config.build(Recipe, strict=False)

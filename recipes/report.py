@@ -62,13 +62,16 @@ def draw_curves(records: Sequence[Mapping[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(15, 5), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, part in zip(figure.subplots(1, len(parts)), parts, strict=True):
+        values: list[float] = []
         for name in sorted({key for record in records for key in record if key.startswith(part + "/")}):
             points = [(record["step"], record[name]) for record in records if name in record]
             axes.plot(*zip(*points, strict=True), label=name.removeprefix(part + "/"), linewidth=1.2)
+            values += [value for _, value in points]
         axes.set(title=part, xlabel="step", ylabel="weighted loss")
-        axes.set_yscale("symlog", linthresh=1e-3)
-        axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1e-3, subs=(1.0, 2.0, 5.0)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        if max(values, default=0.0) > 10 * min(values, default=0.0):
+            axes.set_yscale("symlog", linthresh=1e-3)
+            axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1e-3, subs=(1.0, 2.0, 5.0)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -59,19 +58,3 @@ def resized(x: Tensor, size: tuple[int, int] | None, *, align_corners: bool = Fa
     if size is None or tuple(size) == tuple(x.shape[-2:]):
         return x
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=align_corners)
-
-
-def min_max(x: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
-    """Each sample stretched linearly so that its values span [low, high]; a constant one becomes ``low``.
-
-    Shape: (B, ...) to the same.
-
-    >>> import torch
-    >>> min_max(torch.tensor([[2.0, 3.0, 6.0], [5.0, 5.0, 5.0]])).tolist()
-    [[0.0, 0.25, 1.0], [0.0, 0.0, 0.0]]
-    """
-    rest = tuple(range(1, x.ndim))
-    smallest, largest = x.amin(dim=rest, keepdim=True), x.amax(dim=rest, keepdim=True)
-    spread = largest - smallest
-    unit = (x - smallest) / torch.where(spread > 0, spread, torch.ones_like(spread))
-    return low + (high - low) * unit

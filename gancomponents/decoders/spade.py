@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gancomponents.decoders.inputs import check_channels, fused, min_max, resized
+from gancomponents.decoders.inputs import check_channels, fused, resized
 from gancomponents.layers import ConvBlock, PaddingMode, SPADEResidualBlock, UpsampleNearest, leaky_relu
+from gancomponents.layers.norms import min_max
 
 _FreeBatchNorm = partial(nn.BatchNorm2d, affine=False)
 

@@ -3,25 +3,7 @@
 import torch
 from torch import Tensor
 
-
-def min_max(x: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
-    """Each image stretched linearly so that its values span [low, high].
-
-    Args:
-        x: any values; a constant image becomes ``low`` (upstream: NaN).
-        low, high: the new extremes.
-
-    Shape:
-        x: (B, C, H, W); returns the same.
-
-    >>> import torch
-    >>> min_max(torch.tensor([2.0, 3.0, 6.0]).reshape(1, 1, 1, 3)).flatten().tolist()
-    [0.0, 0.25, 1.0]
-    """
-    smallest, largest = x.amin(dim=(1, 2, 3), keepdim=True), x.amax(dim=(1, 2, 3), keepdim=True)
-    spread = largest - smallest
-    unit = (x - smallest) / torch.where(spread > 0, spread, torch.ones_like(spread))
-    return low + (high - low) * unit
+from gancomponents.layers.norms import min_max
 
 
 def unit_range(x: Tensor, *, stretch: bool = False) -> Tensor:

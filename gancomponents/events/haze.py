@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gancomponents.events.colour import linear_to_srgb, min_max, srgb_to_linear, unit_range
+from gancomponents.events.colour import linear_to_srgb, srgb_to_linear, unit_range
+from gancomponents.layers.norms import min_max
 
 
 def smog(

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gancomponents.layers.precision import full_precision
+
 
 class InstanceNorm(nn.Module):
     """Each channel of each sample to zero mean and unit variance; no parameters, no running statistics.
@@ -121,7 +123,22 @@ class ChannelLayerNorm(nn.Module):
             raise ValueError(
                 f"x must have {self.weight.shape[0]} channels, got shape {tuple(x.shape)}: match it"
             )
-        wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        wide = full_precision(x)
         std, mean = torch.std_mean(wide, dim=(1, 2, 3), keepdim=True)
         y = (wide - mean) / (std + self.eps)  # x' = (x - mean) / (std + eps)
         return (y * self.weight[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+
+
+def min_max(x: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
+    """Each sample stretched linearly so that its values span [low, high]; a constant one becomes ``low``.
+
+    Shape: (B, ...) to the same.
+
+    >>> min_max(torch.tensor([[2.0, 3.0, 6.0], [5.0, 5.0, 5.0]])).tolist()
+    [[0.0, 0.25, 1.0], [0.0, 0.0, 0.0]]
+    """
+    rest = tuple(range(1, x.ndim))
+    smallest, largest = x.amin(dim=rest, keepdim=True), x.amax(dim=rest, keepdim=True)
+    spread = largest - smallest
+    unit = (x - smallest) / torch.where(spread > 0, spread, torch.ones_like(spread))
+    return low + (high - low) * unit

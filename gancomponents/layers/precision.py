@@ -1,4 +1,4 @@
-"""Regions that keep full precision under autocast."""
+"""At least fp32: tensors, and regions under autocast."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -15,3 +15,12 @@ def without_autocast(x: Tensor) -> AbstractContextManager[object]:
     torch.float32
     """
     return nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False)
+
+
+def full_precision(x: Tensor) -> Tensor:
+    """``x`` in at least fp32, the precision in which losses, metrics and norms reduce.
+
+    >>> full_precision(torch.ones(2, dtype=torch.bfloat16)).dtype
+    torch.float32
+    """
+    return x if x.dtype is torch.float64 else x.float()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from gancomponents.layers.precision import without_autocast
+from gancomponents.layers.precision import full_precision, without_autocast
 
 _WARM_UP_ITERATIONS = 15
 
@@ -183,8 +183,7 @@ def _chain(layer: nn.Module) -> Iterable[nn.Module]:
 
 
 def _matrix(weight: Tensor) -> Tensor:
-    matrix = weight.reshape(weight.shape[0], -1)  # (O, I kh kw), also of channels-last weights
-    return matrix.float() if matrix.dtype in (torch.float16, torch.bfloat16) else matrix
+    return full_precision(weight.reshape(weight.shape[0], -1))  # (O, I kh kw), also of channels-last weights
 
 
 # torch gives every parametrised module a class of its own, made at run time, which refuses to be pickled.

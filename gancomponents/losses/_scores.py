@@ -5,18 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gancomponents.layers.precision import full_precision
+
 #: One map of scores; or the features of one discriminator, its scores last; or one such list per scale.
 Scores = Tensor | Sequence[Tensor] | Sequence[Sequence[Tensor]]
-
-
-def full_precision(x: Tensor) -> Tensor:
-    """``x`` in at least fp32, the precision in which every loss reduces.
-
-    >>> import torch
-    >>> full_precision(torch.ones(2, dtype=torch.bfloat16)).dtype
-    torch.float32
-    """
-    return x if x.dtype is torch.float64 else x.float()
 
 
 def feature_lists(scores: Scores, name: str = "scores") -> list[list[Tensor]]:

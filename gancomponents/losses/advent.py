@@ -5,7 +5,8 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gancomponents.losses._scores import Scores, final_scores, full_precision, mean_over_scales
+from gancomponents.layers.precision import full_precision
+from gancomponents.losses._scores import Scores, final_scores, mean_over_scales
 from gancomponents.losses.entropy import entropy_map
 
 AdvEntKind = Literal["bce", "linear"]

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from gancomponents.losses._scores import full_precision
+from gancomponents.layers.precision import full_precision
 
 ClassifierKind = Literal["cross_entropy", "l1", "l2"]
 

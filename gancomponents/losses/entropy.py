@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gancomponents.losses._scores import full_precision
+from gancomponents.layers.precision import full_precision
 
 
 def entropy_map(probabilities: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gancomponents.losses._scores import full_precision
+from gancomponents.layers.precision import full_precision
 from gancomponents.losses.segmentation import check_class_weights, check_labels, weights_buffer
 
 

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gancomponents.losses._scores import full_precision
+from gancomponents.layers.precision import full_precision
 
 
 def ground_intersection(pred: Tensor, target: Tensor, *, threshold: float | None = None) -> Tensor:

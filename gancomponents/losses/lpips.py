@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from gancomponents.layers.precision import full_precision
 from gancomponents.losses._pretrained import say_once, short_timeout, state_from_file
-from gancomponents.losses._scores import full_precision
 
 Trunk = Literal["alex", "vgg", "squeeze"]
 

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from gancomponents.losses._scores import Scores, feature_lists, full_precision
+from gancomponents.layers.precision import full_precision
+from gancomponents.losses._scores import Scores, feature_lists
 
 
 def feature_matching(real_features: Scores, fake_features: Scores) -> Tensor:

@@ -1,13 +1,13 @@
 """Penalties on the critic's slope, all called ``penalty(critic, real, fake)``."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from gancomponents.losses._scores import Scores, final_scores, full_precision
+from gancomponents.layers.precision import full_precision, without_autocast
+from gancomponents.losses._scores import Scores, final_scores
 
 Critic = Callable[[Tensor], Scores]
 
@@ -22,12 +22,6 @@ class Penalty(Protocol):
     def __call__(self, critic: Critic, real: Tensor, fake: Tensor, /) -> Tensor: ...
 
 
-def _without_autocast(device: str) -> AbstractContextManager[object]:
-    if not torch.amp.is_autocast_available(device):
-        return nullcontext()
-    return torch.autocast(device, enabled=False)
-
-
 def _score_per_sample(scores: Scores) -> Tensor:
     """The mean of each sample's own map of scores, averaged over scales; (B,)."""
     return torch.stack([score.flatten(1).mean(1) for score in map(_batched, final_scores(scores))]).mean(0)
@@ -40,7 +34,7 @@ def _batched(score: Tensor) -> Tensor:
 def _slopes(critic: Critic, x: Tensor) -> Tensor:
     """The gradient of each sample's own score with respect to that sample, one row each; (B, D)."""
     differentiable = torch.is_grad_enabled()
-    with torch.enable_grad(), _without_autocast(x.device.type):
+    with torch.enable_grad(), without_autocast(x):
         x = full_precision(x).detach().requires_grad_()
         # Samples do not meet inside a critic, so that the gradient of the sum holds each sample's own. The
         # last term lends a gradient, of zero, to scores that do not depend on the sample.

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gancomponents.layers.precision import full_precision
 from gancomponents.losses._pretrained import say_once
-from gancomponents.losses._scores import full_precision
 from gancomponents.losses._vgg_weights import CONVS, file_state, imagenet_state, random_state
 
 Preprocessing = Literal["imagenet", "caffe"]

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from gancomponents.losses._scores import full_precision
+from gancomponents.layers.precision import full_precision
 
 
 def masked_l1(a: Tensor, b: Tensor, mask: Tensor, *, over_mask: bool = True) -> Tensor:

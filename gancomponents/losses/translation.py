@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from torch import Tensor, nn
 
-from gancomponents.losses._scores import full_precision
+from gancomponents.layers.precision import full_precision
 
 Norm = Literal[1, 2]
 

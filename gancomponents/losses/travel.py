@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from gancomponents.losses._scores import full_precision
+from gancomponents.layers.precision import full_precision
 
 
 def _check_embeddings(real: Tensor, fake: Tensor) -> None:

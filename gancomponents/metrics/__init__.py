@@ -3,16 +3,8 @@
 from gancomponents.metrics.accumulator import Accumulator
 from gancomponents.metrics.boundary import edge_coherence, trimap_accuracy
 from gancomponents.metrics.depth import align_inverse_depth, aligned_abs_rel
-from gancomponents.metrics.distribution import (
-    FeatureSet,
-    ImageFeatures,
-    SetDistance,
-    feature_statistics,
-    fid,
-    frechet_distance,
-    inception,
-    kid,
-)
+from gancomponents.metrics.distribution import SetDistance, feature_statistics, fid, frechet_distance, kid
+from gancomponents.metrics.features import FeatureSet, ImageFeatures, inception
 from gancomponents.metrics.flood import flood_confusion, flood_error_maps, flood_scores
 from gancomponents.metrics.health import (
     HEALTHY_RANGES,

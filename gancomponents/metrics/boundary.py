@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gancomponents.losses._scores import full_precision
+from gancomponents.layers.precision import full_precision
 from gancomponents.metrics.masked import masked_means
 
 #: Of the widest intermediate result; one that fits the cache is ten times faster than one that does not.

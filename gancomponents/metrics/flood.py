@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gancomponents.losses._scores import full_precision
+from gancomponents.layers.precision import full_precision
 
 
 def flood_scores(

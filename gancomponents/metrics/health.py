@@ -9,7 +9,8 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from gancomponents.losses._scores import Scores, final_scores, full_precision, mean_over_scales
+from gancomponents.layers.precision import full_precision
+from gancomponents.losses._scores import Scores, final_scores, mean_over_scales
 
 
 def discriminator_overlap(real: Scores, fake: Scores) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gancomponents.losses._scores import full_precision
+from gancomponents.layers.precision import full_precision
 
 
 def confusion_matrix(prediction: Tensor, target: Tensor, num_classes: int) -> Tensor:

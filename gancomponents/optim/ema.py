@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gancomponents.layers.precision import full_precision
+
 
 class ExponentialMovingAverage:
     """Averages of a module's parameters with exponentially fading weights, beside the module.
@@ -48,7 +50,7 @@ class ExponentialMovingAverage:
         self.module = module
         self.decay = decay
         self.warmup = warmup
-        self.averages = {name: _wide(p.detach()).clone() for name, p in module.named_parameters()}
+        self.averages = {name: full_precision(p.detach()).clone() for name, p in module.named_parameters()}
         self.buffers = {name: b.detach().clone() for name, b in module.named_buffers()}
         device = next((t.device for t in (*self.averages.values(), *self.buffers.values())), None)
         self.updates = torch.zeros((), device=device)
@@ -63,7 +65,9 @@ class ExponentialMovingAverage:
         pairs: dict[tuple[torch.device, torch.dtype], list[tuple[Tensor, Tensor]]] = {}
         for name, p in self.module.named_parameters():
             average = self.averages[name]
-            pairs.setdefault((average.device, average.dtype), []).append((average, _wide(p.detach())))
+            pairs.setdefault((average.device, average.dtype), []).append(
+                (average, full_precision(p.detach()))
+            )
         for (device, dtype), members in pairs.items():
             averages, current = map(list, zip(*members, strict=True))
             weight = (1 - decay).to(device, dtype)
@@ -110,10 +114,6 @@ class ExponentialMovingAverage:
         _copy(self.averages, state["averages"])
         _copy(self.buffers, state["buffers"])
         self.updates.copy_(torch.as_tensor(state["updates"]))
-
-
-def _wide(t: Tensor) -> Tensor:
-    return t.float() if t.dtype in (torch.float16, torch.bfloat16) else t
 
 
 @torch.no_grad()

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from gancomponents.events import smog
-from gancomponents.events.colour import linear_to_srgb, min_max, srgb_to_linear, unit_range
+from gancomponents.events.colour import linear_to_srgb, srgb_to_linear, unit_range
+from gancomponents.layers.norms import min_max
 
 
 def test_colour_curves_are_inverse_with_finite_gradients() -> None:

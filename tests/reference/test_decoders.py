@@ -20,8 +20,8 @@ from gancomponents.decoders import (
     encode_bucketed_depth,
     mask_condition,
 )
-from gancomponents.decoders.inputs import min_max
 from gancomponents.layers import InstanceNorm
+from gancomponents.layers.norms import min_max
 from tests.reference import keys
 from tests.reference.cases import Case, Outputs, cases, check_module
 from tests.reference.test_blocks import FREE_NORMS
