@@ -6,6 +6,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 import reference
+from sphinx.application import Sphinx
 
 import gancomponents
 
@@ -14,13 +15,14 @@ author = "the gancomponents authors"
 copyright = "the gancomponents authors, MIT licence"
 version = release = gancomponents.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon", "myst_parser"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
 exclude_patterns = ["_build"]
-autosummary_generate = False
+autodoc_inherit_docstrings = False
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 autodoc_preserve_defaults = True
+toc_object_entries = False  # every name has a heading of its own
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 90
 napoleon_google_docstring = True
@@ -35,3 +37,8 @@ html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
 
 reference.write(Path(__file__).parent / "api")
+
+
+def setup(app: Sphinx) -> None:
+    """Hook into autodoc."""
+    app.connect("autodoc-skip-member", reference.skip)

@@ -1,6 +1,7 @@
 """The examples of the documentation: short, and they learn."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -44,3 +45,13 @@ def test_r3gan_finds_the_colours_of_streets() -> None:
 def test_advent_learns_to_segment_photographs() -> None:
     before, after = _load("advent").main(steps=40, size=32, count=16)
     assert after > before + 0.05
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_the_snippet_of_a_page_runs(page: str) -> None:
+    (snippet,) = re.findall(r"```python\n(.*?)```", (EXAMPLES.parents[1] / page).read_text(), re.DOTALL)
+    names: dict[str, object] = {}
+    exec(snippet, names)
+    losses = [value for name, value in names.items() if name.endswith("loss")]
+    assert losses
+    assert all(loss.isfinite() for loss in losses)

@@ -448,6 +448,7 @@ def test_a_checkpoint_of_another_architecture(data: Path, finished: Path, tmp_pa
 
 
 @pytest.mark.known_bug(40)
+@pytest.mark.known_bug(56)  # water is not half there: the mask is decided at the photo's own size
 def test_apply_floods_any_photo(finished: Path, tmp_path: Path, capsys) -> None:
     import numpy as np
 
@@ -466,6 +467,7 @@ def test_apply_floods_any_photo(finished: Path, tmp_path: Path, capsys) -> None:
         cv2.imread(str(path))
         for path in (output / "wide_mask.png", output / "wide_flood.png", photos / "wide.png")
     )
+    assert set(np.unique(mask)) == {0, 255}
     dry = mask.max(axis=2) == 0
     assert abs(flood[dry].astype(int) - photo[dry]).max(initial=0) <= 1
 
