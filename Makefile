@@ -4,7 +4,7 @@ OUT ?= docs/_build/html
 
 .PHONY: check lint types test docs format
 
-check: lint types test docs
+check: lint types docs test
 
 lint:
 	$(PYTHON) -m ruff check .
