@@ -74,7 +74,7 @@ class _TheirPainter(nn.Module):
 def _their_patch() -> nn.Module:
     from monai.networks.nets import PatchDiscriminator as TheirPatchDiscriminator
 
-    return TheirPatchDiscriminator(2, 64, 4, num_layers_d=4, norm="INSTANCE")
+    return TheirPatchDiscriminator(2, 64, 4, num_layers_d=3, norm="INSTANCE")
 
 
 def _their_aspp() -> nn.Module:
@@ -106,7 +106,7 @@ PAIRS: dict[str, Pair] = {
     ),
     "PatchGAN": Pair(
         "monai",
-        lambda: PatchDiscriminator(4, spectral=False),
+        lambda: PatchDiscriminator(4, layers=3, spectral=False),
         _their_patch,
         lambda: (torch.randn(2, 4, 128, 128),),
     ),

@@ -22,35 +22,36 @@ def streets(count: int, size: int, look: str) -> tuple[torch.Tensor, torch.Tenso
     return images, torch.from_numpy(np.stack([frame.labels for frame in frames])).long()
 
 
-def main(steps: int = 200, size: int = 64, count: int = 48, batch: int = 4) -> tuple[float, float]:
-    """Train; returns the mean IoU on photographs before and after. Their labels serve for nothing else."""
+def main(steps: int = 200, size: int = 64, count: int = 48, weight: float = 0.001) -> tuple[float, float]:
+    """Train, adapting with ``weight``; returns the mean IoU on photographs before and after."""
     torch.manual_seed(0)
     (source, labels), (target, truth) = streets(count, size, "s"), streets(count, size, "r")
     encoder = MobileNetV2(width_multiplier=0.5)
     decoder = DeepLabV3PlusDecoder(encoder.out_channels, len(LABELS), aspp_channels=32, channels=32)
     critic, game = EntropyDiscriminator(len(LABELS), width=16), AdvEntLoss()
-    learner = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=2e-3)
+    networks = torch.nn.ModuleList([encoder, decoder])
+    learner = torch.optim.Adam(networks.parameters(), lr=2e-3)
     critic_step = torch.optim.Adam(critic.parameters(), lr=1e-4, betas=(0.5, 0.999))
 
     def score() -> float:
+        networks.eval()
         with torch.no_grad():
             logits = decoder(encoder(target), size=(size, size))
+        networks.train()
         return mean_iou(confusion_matrix(logits, truth, len(LABELS))).item()
 
     before = score()
     for _ in range(steps):
-        known, unknown = torch.randint(count, (batch,)), torch.randint(count, (batch,))
+        known, unknown = torch.randint(count, (2, 4))
         logits = decoder(encoder(torch.cat([source[known], target[unknown]])), size=(size, size))
         here, there = logits.softmax(1).chunk(2)
-        loss = segmentation_cross_entropy(logits[:batch], labels[known])
-        loss = loss + 0.001 * game.generator(critic(advent_input(there))) + 0.001 * min_entropy(there)
+        adaptation = game.generator(critic(advent_input(there))) + min_entropy(there)
         learner.zero_grad()
-        loss.backward()
+        (segmentation_cross_entropy(logits[:4], labels[known]) + weight * adaptation).backward()
         learner.step()
 
         critic_step.zero_grad()
-        seen = [critic(advent_input(classes.detach())) for classes in (here, there)]
-        game.discriminator(*seen).backward()
+        game.discriminator(*(critic(advent_input(p.detach())) for p in (here, there))).backward()
         critic_step.step()
     return before, score()
 

@@ -37,7 +37,8 @@ class ConvBlock(nn.Module):
         padding: pixels added on each side; None keeps the size (at stride 1), which needs an odd kernel.
         dilation: spacing of the kernel's taps.
         norm: factory of the norm from its number of channels, or None.
-        activation: factory of the activation, or None.
+        activation: factory of the activation, or None. It must make one for this block alone, which then works
+            in place.
         padding_mode: "zeros", "reflect" or "replicate".
         bias: None adds one unless batch or instance norm would subtract it again.
         spectral: normalise the weight spectrally (:func:`~gancomponents.layers.spectral_norm`).

@@ -27,7 +27,8 @@ class SPADE(nn.Module):
     that of x) to (B, channels, H, W).
 
     Raises:
-        ValueError: a size below one, an even kernel, or another number of channels than at construction.
+        ValueError: a size below one, an even kernel, another number of channels than at construction, or batches
+            that differ.
 
     >>> import torch
     >>> layer = SPADE(4, 3, hidden_channels=8)
@@ -51,15 +52,18 @@ class SPADE(nn.Module):
                 raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {kernel_size}: use {kernel_size + 1}")
+        self.channels = channels
         self.cond_channels = cond_channels
         self.norm = norm(channels)
         self.shared = nn.Conv2d(cond_channels, hidden_channels, kernel_size, padding=kernel_size // 2)
         self.gamma_beta = nn.Conv2d(hidden_channels, 2 * channels, kernel_size, padding=kernel_size // 2)
 
     def forward(self, x: Tensor, cond: Tensor) -> Tensor:
-        if cond.shape[1] != self.cond_channels:
+        if x.ndim != 4 or x.shape[1] != self.channels:
+            raise ValueError(f"x must be (B, {self.channels}, H, W), got {tuple(x.shape)}: match it")
+        if cond.ndim != 4 or cond.shape[1] != self.cond_channels or cond.shape[0] != x.shape[0]:
             raise ValueError(
-                f"cond must have {self.cond_channels} channels, got shape {tuple(cond.shape)}: match it"
+                f"cond must be ({x.shape[0]}, {self.cond_channels}, h, w), got {tuple(cond.shape)}: match it"
             )
         cond = upsample_nearest(cond, (x.shape[-2], x.shape[-1]))
         gamma, beta = self.gamma_beta(F.relu_(self.shared(cond))).chunk(2, dim=1)

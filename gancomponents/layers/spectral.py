@@ -26,11 +26,12 @@ class SpectralNorm(nn.Module):
     Usually made by :func:`spectral_norm`.
 
     Args:
-        weight: the weight that will be normalised; its first dimension is the output channels.
+        weight: the weight that will be normalised.
+        dim: the dimension of the output channels; 1 in transposed convolutions.
         update_in_eval: also iterate in evaluation mode.
         eps: added to the norms that divide the vectors.
 
-    Shape: weight (O, ...) to (O, ...).
+    Shape: weight to the same.
 
     Raises:
         ValueError: a weight of fewer than two dimensions.
@@ -44,31 +45,33 @@ class SpectralNorm(nn.Module):
     _u: Tensor
     _v: Tensor
 
-    def __init__(self, weight: Tensor, *, update_in_eval: bool = False, eps: float = 1e-12) -> None:
+    def __init__(
+        self, weight: Tensor, *, dim: int = 0, update_in_eval: bool = False, eps: float = 1e-12
+    ) -> None:
         super().__init__()
         if weight.ndim < 2:
             raise ValueError(
                 f"weight must have two dimensions or more, got shape {tuple(weight.shape)}: "
                 "normalise convolutions and linear layers, not biases"
             )
+        self.dim = dim
         self.update_in_eval = update_in_eval
         self.eps = eps
-        columns = weight[0].numel()
-        self.register_buffer("_u", weight.new_empty(weight.shape[0]))
-        self.register_buffer("_v", weight.new_empty(columns))
+        self.register_buffer("_u", weight.new_empty(weight.shape[dim]))
+        self.register_buffer("_v", weight.new_empty(weight.numel() // weight.shape[dim]))
         self.restart(weight)
 
     @torch.no_grad()
     def restart(self, weight: Tensor) -> None:
         """Draw new vectors and iterate until they suit ``weight``; for use after the weight was replaced."""
         self._u = self._unit(torch.randn_like(self._u))
-        matrix = _matrix(weight)
+        matrix = self._matrix(weight)
         for _ in range(_WARM_UP_ITERATIONS):
             self._iterate(matrix)
 
     def forward(self, weight: Tensor) -> Tensor:
         with without_autocast(weight):
-            matrix = _matrix(weight)
+            matrix = self._matrix(weight)
             if self.training or self.update_in_eval:
                 with torch.no_grad():
                     self._iterate(matrix)
@@ -78,6 +81,11 @@ class SpectralNorm(nn.Module):
 
     def extra_repr(self) -> str:
         return f"update_in_eval={self.update_in_eval}, eps={self.eps}"
+
+    def _matrix(self, weight: Tensor) -> Tensor:
+        """(O, the rest), also of channels-last weights."""
+        first = weight if self.dim == 0 else weight.movedim(self.dim, 0)
+        return full_precision(first.reshape(first.shape[0], -1))
 
     def _iterate(self, matrix: Tensor) -> None:
         v = self._unit(matrix.t() @ self._u.to(matrix.dtype))  # v = W^T u / |W^T u|
@@ -97,7 +105,8 @@ def spectral_norm(module: nn.Module, *, update_in_eval: bool = False, eps: float
     ``parametrizations.weight.0._u`` and ``._v``. Unlike other parametrised modules, these can be pickled.
 
     Args:
-        module: anything with a ``weight`` whose first dimension is the output channels.
+        module: anything with a ``weight``: its first dimension is the output channels, in transposed convolutions
+            the second.
         update_in_eval: also iterate in evaluation mode, as upstream does.
         eps: added to the norms that divide the vectors.
 
@@ -117,7 +126,8 @@ def spectral_norm(module: nn.Module, *, update_in_eval: bool = False, eps: float
     weight = getattr(module, "weight", None)
     if not isinstance(weight, Tensor):
         raise ValueError(f"module must have a weight, got {type(module).__name__}: normalise a convolution")
-    norm = SpectralNorm(weight, update_in_eval=update_in_eval, eps=eps).train(module.training)
+    dim = 1 if isinstance(module, nn.modules.conv._ConvTransposeNd) else 0
+    norm = SpectralNorm(weight, dim=dim, update_in_eval=update_in_eval, eps=eps).train(module.training)
     _attach(module, "weight", norm)
     return module
 
@@ -180,10 +190,6 @@ def _chain(layer: nn.Module) -> Iterable[nn.Module]:
         return ()
     chains = layer.parametrizations
     return cast(parametrize.ParametrizationList, cast(nn.ModuleDict, chains)["weight"])
-
-
-def _matrix(weight: Tensor) -> Tensor:
-    return full_precision(weight.reshape(weight.shape[0], -1))  # (O, I kh kw), also of channels-last weights
 
 
 # torch gives every parametrised module a class of its own, made at run time, which refuses to be pickled.

@@ -38,13 +38,15 @@ def test_pix2pix_comes_closer_to_the_street() -> None:
 
 
 def test_r3gan_finds_the_colours_of_streets() -> None:
-    gaps = _load("r3gan").main(steps=60, size=16, count=32, batch=8)
+    *gaps, averaged = _load("r3gan").main(steps=60, size=16, count=32, batch=8)
     assert _mean(gaps[-10:]) < 0.8 * _mean(gaps[:5])
+    assert averaged < 0.8 * _mean(gaps[:5])
 
 
 def test_advent_learns_to_segment_photographs() -> None:
     before, after = _load("advent").main(steps=40, size=32, count=16)
     assert after > before + 0.05
+    assert _load("advent").main(steps=40, size=32, count=16, weight=0.0)[1] != after
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/index.md"])

@@ -273,3 +273,14 @@ def test_bad_modules_are_refused() -> None:
         spectral_norm(nn.BatchNorm2d(3))
     with pytest.raises(ValueError, match="must have a weight"):
         raw_weight(nn.ReLU())
+
+
+def test_transposed_convolutions_are_normalised_by_their_output_channels() -> None:
+    layer = spectral_norm(nn.ConvTranspose2d(5, 3, 2))
+    for _ in range(50):
+        weight = layer.weight
+    matrix = weight.detach().movedim(1, 0).flatten(1)
+    torch.testing.assert_close(torch.linalg.svdvals(matrix)[0], torch.tensor(1.0), rtol=1e-4, atol=0)
+    theirs = torch.nn.utils.parametrizations.spectral_norm(nn.ConvTranspose2d(5, 3, 2))
+    shapes = {name.rsplit(".", 1)[-1]: tuple(b.shape) for name, b in theirs.named_buffers()}
+    assert {n.rsplit(".", 1)[-1]: tuple(b.shape) for n, b in layer.named_buffers()} == shapes

@@ -35,3 +35,11 @@ def test_module_and_bad_sizes() -> None:
         upsample_nearest(torch.zeros(1, 1, 2, 2), (0, 2))
     with pytest.raises(ValueError, match=r"must be \(B, C, H, W\)"):
         upsample_nearest(torch.zeros(1, 2, 2), (4, 4))
+
+
+def test_pixels_are_those_of_the_formula_at_every_size() -> None:
+    for before in range(1, 20):
+        x = torch.arange(float(before)).reshape(1, 1, 1, before)
+        for after in [*range(1, 40), 41 * before, 47 * before, 61 * before]:
+            expected = [float(i * before // after) for i in range(after)]
+            assert upsample_nearest(x, (1, after)).flatten().tolist() == expected, (before, after)
