@@ -1,10 +1,12 @@
 """One domain's samples: files in, tensors in the ranges that every network here expects out."""
 
+import inspect
 import os
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from torch import Tensor
 from gancomponents.data.depth import DepthTarget
 from gancomponents.data.images import plane, read_array, read_image, read_mask
 from gancomponents.data.labels import COLOURS, KITTI_COLOURS, KITTI_TO_COMMON, LABELS, encode_colours
-from gancomponents.data.lists import FileList, check_exist, read_list
+from gancomponents.data.lists import FileList, check_exist, list_of_rows, read_list
 from gancomponents.errors import InputError
 
 __all__ = ["DOMAINS", "DomainDataset"]
@@ -25,7 +27,7 @@ __all__ = ["DOMAINS", "DomainDataset"]
 DOMAINS = ("r", "s", "rf", "kitti")
 Array = npt.NDArray[Any]
 Transform = Callable[[dict[str, Tensor], torch.Generator], dict[str, Tensor]]
-
+Files = str | os.PathLike[str] | Sequence[Mapping[str, str | os.PathLike[str]]]
 
 #: What a depth file means where the caller does not say.
 _DEPTH: dict[str, Callable[[Array], Array]] = {domain: DepthTarget(domain) for domain in DOMAINS}
@@ -36,12 +38,17 @@ class DomainDataset:
 
     What ``sample(index, epoch)`` returns depends on its arguments and the seed alone, whatever was asked
     before and in whichever process or thread; torch's global generator is neither read nor moved.
+    ``dataset[index]`` is ``sample(index)``, so that torch's ``DataLoader`` takes it too; it sees epoch 0 alone,
+    each sample augmented in one way.
 
     Args:
-        files: JSON or YAML list of ``{task: path}``, see ``read_list``, or rows that were read already.
-        domain: "r", "s", "rf" or "kitti"; it says how labels and depth are stored.
-        tasks: what a sample holds, in this order; "x" always comes first.
-        transform: called with ``({field: (C, H, W)}, generator)``; usually a ``JointTransform``.
+        files: JSON or YAML list of ``{task: path}``, see ``read_list``; or the rows themselves, whose relative
+            paths start in the working directory.
+        domain: how labels and depth are stored: "r", "s", "rf" or "kitti"; "r" for plain images.
+        tasks: what a sample holds, in this order: "x" image, "s" labels, "d" depth, "m" mask; "x" always comes
+            first.
+        transform: called with ``({field: (C, H, W)}, generator)``, returns such fields; usually a
+            ``JointTransform``.
         depth: inverse depth (H, W) of the array stored in a depth file; None for the domain's rule: s, the
             simulator's RGB code or metres in floating point, inverted; kitti, 16-bit centimetres, inverted;
             r and rf, inverse depth of unknown scale, stretched to 0..1.
@@ -55,7 +62,7 @@ class DomainDataset:
 
     Raises:
         InputError: the list is missing or malformed, lacks a task or lists files that are not there.
-        ValueError: an unknown domain or task.
+        ValueError: an unknown domain or task, a transform that does not take two arguments.
 
     >>> import json, tempfile
     >>> from gancomponents.data import DomainDataset, JointTransform, write_image
@@ -70,7 +77,7 @@ class DomainDataset:
 
     def __init__(
         self,
-        files: str | os.PathLike[str] | FileList,
+        files: Files,
         domain: str,
         *,
         tasks: Sequence[str],
@@ -84,12 +91,17 @@ class DomainDataset:
         seed: int = 0,
     ):
         if domain not in DOMAINS:
-            raise ValueError(f"domain must be one of {DOMAINS}, got {domain!r}: see the list's file names")
+            raise ValueError(
+                f"domain must be one of {DOMAINS}, got {domain!r}: it says how labels and depth are stored; "
+                "take 'r' for plain images"
+            )
         unknown = [task for task in tasks if task not in ("x", "s", "d", "m")]
         if unknown:
             raise ValueError(
-                f"tasks must be among 'x', 's', 'd', 'm', got {unknown}: name fields, not networks"
+                f"tasks must be among 'x' (image), 's' (labels), 'd' (depth) and 'm' (mask), got {unknown}: name "
+                "what the files hold"
             )
+        _check_transform(transform)
         if seed < 0:
             raise ValueError(f"seed must be >= 0, got {seed}: give a whole number")
         if max_samples is not None and max_samples < 1:
@@ -104,6 +116,15 @@ class DomainDataset:
 
     def __len__(self) -> int:
         return self._count
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """``sample(index)``, of epoch 0."""
+        return self.sample(index)
+
+    @cached_property
+    def digest(self) -> str:
+        """Tells the rows in use from others, and from others' order; see ``FileList.digest``."""
+        return self.rows.digest(self.tasks, len(self))
 
     def path(self, index: int) -> str:
         """File name of a sample's image, for messages."""
@@ -135,6 +156,11 @@ class DomainDataset:
         entropy = np.random.SeedSequence([self.seed, zlib.crc32(self.domain.encode()), epoch, index])
         generator = torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
         fields = self.transform(fields, generator)
+        if not isinstance(fields, Mapping):
+            raise ValueError(
+                f"transform must return {{field: tensor}}, got a {type(fields).__name__}: it is called with the "
+                "fields and a generator, and gives back the fields alone"
+            )
         return {task: self._finish(task, fields[task], low, high) for task in self.tasks}
 
     def check(self, limit: int | None = None) -> None:
@@ -216,12 +242,32 @@ class DomainDataset:
         return field.float().contiguous()
 
 
-def _complete_rows(
-    files: str | os.PathLike[str] | FileList, tasks: tuple[str, ...], skip_incomplete: bool
-) -> FileList:
+def _check_transform(transform: Transform) -> None:
+    call = transform.forward if isinstance(transform, torch.nn.Module) else transform
+    if not callable(transform):
+        raise ValueError(
+            f"transform must be callable with fields and a generator, got {transform!r}: JointTransform(256) is one"
+        )
+    try:
+        signature = inspect.signature(call)
+    except ValueError:
+        return  # some built-in functions have none
+    try:
+        signature.bind({}, None)
+    except TypeError as error:
+        raise ValueError(
+            f"transform must take two arguments, fields and generator, got {transform!r}, which takes {signature}: "
+            "wrap one of fields alone in a function (fields, generator), or build it if it is a class"
+        ) from error
+
+
+def _complete_rows(files: Files, tasks: tuple[str, ...], skip_incomplete: bool) -> FileList:
     """The rows of a list that have all tasks, whose files are there."""
-    if not isinstance(files, FileList):
-        files = read_list(files, tasks, required=() if skip_incomplete else tasks, must_exist=False)
+    required = () if skip_incomplete else tasks
+    if isinstance(files, (str, os.PathLike)):
+        files = read_list(files, tasks, required=required, must_exist=False)
+    elif not isinstance(files, FileList):
+        files = list_of_rows(files, tasks, required)
     whole = files.having(*tasks)
     what, wanted = str(files.source or "the list"), " and ".join(map(repr, tasks))
     if len(whole) < len(files) and not skip_incomplete:

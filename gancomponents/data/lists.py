@@ -1,9 +1,10 @@
 """Lists of files: JSON or YAML, one row per sample, one path per task."""
 
 import difflib
+import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -15,6 +16,9 @@ from gancomponents.data._rows import rows_of
 from gancomponents.errors import InputError
 
 __all__ = ["FileList", "read_list"]
+
+
+_PIECE = 1 << 16  # rows hashed at a time: a digest needs little memory
 
 
 class FileList(Sequence[dict[str, Path]]):
@@ -78,6 +82,30 @@ class FileList(Sequence[dict[str, Path]]):
         files._kept = np.flatnonzero(whole) if self._kept is None else self._kept[whole[self._kept]]
         return files
 
+    def digest(self, tasks: Sequence[str], count: int | None = None) -> str:
+        """A short text that tells these rows, in this order, from all others.
+
+        Paths count as they are written in the list, so that a list with relative ones may move with its files.
+
+        Args:
+            tasks: whose paths count.
+            count: rows from the top; all where None.
+
+        >>> first, second = (FileList(Path(), {"x": paths}) for paths in (["a", "b"], ["b", "a"]))
+        >>> first.digest(["x"]) == second.digest(["x"]), first.digest(["x"], 0) == second.digest(["x"], 0)
+        (False, True)
+        """
+        count = len(self) if count is None else min(count, len(self))
+        found = hashlib.blake2b(digest_size=8)
+        for task in tasks:
+            found.update(f"{task}\0{count}\0".encode())
+            if task in self.columns:
+                for start in range(0, count, _PIECE):
+                    rows = np.arange(start, min(start + _PIECE, count))
+                    rows = rows if self._kept is None else self._kept[rows]
+                    found.update(self.columns[task].packed(rows))
+        return found.hexdigest()
+
     @overload
     def __getitem__(self, index: int) -> dict[str, Path]: ...
     @overload
@@ -129,24 +157,49 @@ def read_list(
     ['a.png']
     """
     source = Path(path)
+    files = _collect(rows_of(source), str(source), source.parent, source, tasks, required)
+    if must_exist:
+        check_exist(files)
+    return files
+
+
+def list_of_rows(
+    rows: Iterable[Mapping[str, str | os.PathLike[str]]], tasks: Sequence[str], required: Sequence[str]
+) -> FileList:
+    """The same of rows in memory; relative paths start in the working directory.
+
+    Raises:
+        InputError: no rows, a row of another kind, a missing task.
+
+    >>> len(list_of_rows([{"x": "a.png"}, {"x": Path("b.png"), "m": "c.png"}], ["m"], required=["x"]))
+    2
+    """
+    return _collect(rows, "files", Path(), None, tasks, required)
+
+
+def _collect(
+    rows: Iterable[Any],
+    what: str,
+    folder: Path,
+    source: Path | None,
+    tasks: Sequence[str],
+    required: Sequence[str],
+) -> FileList:
     required = tuple(dict.fromkeys(("x", *required)))
     columns = {name: ColumnBuilder() for name in (*required, *tasks)}
     count = 0
-    for count, row in enumerate(rows_of(source), start=1):
-        _check_row(source, count, row, required)
+    for count, row in enumerate(rows, start=1):
+        _check_row(what, count, row, required)
         for name, column in columns.items():
             path_there = row.get(name)
             if path_there is None and name not in required:
                 column.append(None)
             else:
-                column.append(_expand(source, count, name, path_there))
+                column.append(_expand(what, count, name, path_there))
     if not count:
-        raise InputError(str(source), expected="at least one row", got="an empty list", fix="list some files")
+        raise InputError(what, expected="at least one row", got="an empty list", fix="list some files")
     built = {name: column.build() for name, column in columns.items()}
-    files = FileList(source.parent, {n: c for n, c in built.items() if c.present().any()}, source)
-    if must_exist:
-        check_exist(files)
-    return files
+    return FileList(folder, {n: c for n, c in built.items() if c.present().any()}, source)
 
 
 def check_exist(files: FileList, rows: Sequence[int] | None = None) -> None:
@@ -164,36 +217,37 @@ def check_exist(files: FileList, rows: Sequence[int] | None = None) -> None:
         raise InputError(f"{files.source or 'list'}, {first}", expected="a file", got=f"none{more}", fix=fix)
 
 
-def _check_row(source: Path, number: int, row: Any, required: Sequence[str]) -> None:
-    if not isinstance(row, dict):
+def _check_row(what: str, number: int, row: Any, required: Sequence[str]) -> None:
+    if not isinstance(row, Mapping):
         got, fix = repr(row)[:60], "write every row as a mapping"
-        raise InputError(_where(source, number), expected="{task: path}", got=got, fix=fix)
+        raise InputError(_where(what, number), expected="{task: path}", got=got, fix=fix)
     for task in required:
         if task not in row:
             keys = [str(key) for key in row]
             near = difflib.get_close_matches(task, keys, n=1, cutoff=0.5)
             fix = f"rename {near[0]!r}" if near else "add it, or leave the task out"
-            where, got = _where(source, number), f"only {sorted(keys)}"
+            where, got = _where(what, number), f"only {sorted(keys)}"
             raise InputError(where, expected=f"a path for {task!r}", got=got, fix=fix)
 
 
 _VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})")
 
 
-def _expand(source: Path, number: int, task: str, name: Any) -> str:
+def _expand(what: str, number: int, task: str, name: Any) -> str:
+    name = os.fspath(name) if isinstance(name, os.PathLike) else name
     if isinstance(name, str) and name.strip() and "\0" not in name:
         if "$" not in name and name[0] != "~":
             return name
         for variable in _VARIABLE.findall(name):
             if variable.strip("{}") not in os.environ:
                 got, fix = f"{name!r} with no such variable", f"export {variable.strip('{}')}"
-                where, expected = _where(source, number, task), "environment variables that are set"
+                where, expected = _where(what, number, task), "environment variables that are set"
                 raise InputError(where, expected=expected, got=got, fix=fix)
         if expanded := os.path.expanduser(os.path.expandvars(name)):
             return expanded
     got, fix = repr(name)[:60], "write the file's name in quotes"
-    raise InputError(_where(source, number, task), expected="a path", got=got, fix=fix)
+    raise InputError(_where(what, number, task), expected="a path", got=got, fix=fix)
 
 
-def _where(source: Path, number: int, task: str | None = None) -> str:
-    return f"{source}, row {number}" + (f", {task!r}" if task else "")
+def _where(what: str, number: int, task: str | None = None) -> str:
+    return f"{what}, row {number}" + (f", {task!r}" if task else "")

@@ -1,5 +1,6 @@
 """Batches of several domains, a pure function of the step."""
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,7 +32,9 @@ class DomainLoader:
                 ...
 
     Args:
-        datasets: data set of each domain; batches keep this order, unless the mixing shuffles it.
+        datasets: data set of each domain, under any names: ``{"photos": ..., "paintings": ...}`` does as well,
+            and two may be of one ``DomainDataset.domain``. Batches have these names, in this order unless the
+            mixing shuffles it.
         batch_size: samples per domain, step and process, one number or one for each domain.
         mixing: which domains share a step, and where an epoch ends; `StopAtShortest` where None.
         seed: decides the order of samples.
@@ -41,7 +44,7 @@ class DomainLoader:
         prefetch: batches prepared ahead (by each worker); 0, without workers, loads each when asked for.
 
     Raises:
-        ValueError: no data sets, batch sizes below one or for other domains, numbers out of range.
+        ValueError: no data sets, batch sizes below one or for other domains, numbers out of range, no mixing.
         InputError: a list shorter than the batch of all processes.
 
     >>> import json, tempfile
@@ -114,15 +117,24 @@ class DomainLoader:
         """Where the loop over the loader is, and what must be the same to go on there (it fits in JSON).
 
         The batch in hand counts as used. One state serves all processes, and any number of them that keeps
-        ``world_size * batch_size``.
+        ``world_size * batch_size``. It tells this loader's domains, rows (paths as their lists have them), seeds,
+        batch sizes and mixing (by its repr) from others. Transforms and how files are read it does not cover:
+        keep those the same yourself.
         """
         sampler = self.sampler
         turns = sampler.schedule.turns(self.step)
         return {
             "step": self.step,
             "seed": sampler.seed,
+            # Without the address in the repr of an object that has none of its own.
+            "mixing": re.sub(r" at 0x[0-9a-fA-F]+", "", repr(sampler.mixing)),
+            "domains": [
+                [name, dataset.domain] for name, dataset in self.datasets.items()
+            ],  # their order counts
+            "dataset_seeds": {name: dataset.seed for name, dataset in self.datasets.items()},
             "samples": dict(sampler.lengths),
             "batch": {name: sampler.whole_batch(name) for name in sampler.lengths},
+            "rows": {name: dataset.digest for name, dataset in self.datasets.items()},
             "next": [[turn.domain, turn.epoch, turn.place] for turn in turns],
         }
 
@@ -130,20 +142,25 @@ class DomainLoader:
         """Go on where ``state_dict`` was called.
 
         Raises:
-            ValueError: a state of other data, seed, mixing or batches: what follows would not be what it was.
+            ValueError: a state of other domains, rows, seeds, mixing or batches: what follows would not be what
+                it was. Transforms are not compared, see ``state_dict``.
         """
-        before = self.step
         if absent := sorted(self.state_dict().keys() - state.keys()):
             raise ValueError(f"state must come from state_dict(), got one without {absent}: pass it whole")
-        self.step = int(state["step"])
+        before, self.step = self.step, int(state["step"])
         own = self.state_dict()
         different = [key for key in own if own[key] != state[key]]
         if different:
             self.step = before
-            key = different[0]
+            key, theirs, ours = different[0], state[different[0]], own[different[0]]
+            if (
+                isinstance(ours, dict) and isinstance(theirs, dict) and ours.keys() == theirs.keys()
+            ):  # tell what differs alone
+                names = [name for name in ours if ours[name] != theirs[name]]
+                theirs, ours = ({name: values[name] for name in names} for values in (theirs, ours))
             raise ValueError(
-                f"state must be of the same loader, got {key} {state[key]} where this one has {own[key]}: "
-                "use the same lists, batch sizes, mixing and seed"
+                f"state must be of the same loader, got {key} {theirs} where this one has {ours}: use the same "
+                "lists in the same order, seeds, batch sizes and mixing"
             )
 
     def check(self, limit: int | None = None) -> None:

@@ -49,10 +49,25 @@ class Schedule(Protocol):
 
 
 class Mixing(Protocol):
-    """How domains share the steps. Anything with this method will do."""
+    """How domains share the steps. Anything with this method will do.
+
+    Its repr should say all that it depends on: a loader's state holds it, to be resumed with the same alone.
+    """
 
     def schedule(self, sizes: Mapping[str, DomainSize], seed: int) -> Schedule:
         """The schedule for domains of these sizes; everything random in it derives from ``seed``."""
+
+
+def check_mixing(mixing: object) -> None:
+    """Raise a ValueError for what is no mixing: a name, or a class that was not called."""
+    if isinstance(mixing, type):
+        raise ValueError(
+            f"mixing must be a mixing, got the class {mixing.__name__}: build one, {mixing.__name__}(...)"
+        )
+    if not callable(getattr(mixing, "schedule", None)):
+        raise ValueError(
+            f"mixing must be a mixing, got {mixing!r}: build one, for example TemperatureMixing(2.0)"
+        )
 
 
 @dataclass(frozen=True)
@@ -124,6 +139,9 @@ class WeightedMixing:
             raise ValueError(
                 f"weights must be finite and > 0, got {given}: leave out what is never to be drawn"
             )
+        # One repr for all that are equal.
+        given = {name: float(weight) for name, weight in sorted(self.weights.items())}
+        object.__setattr__(self, "weights", given)
 
     def schedule(self, sizes: Mapping[str, DomainSize], seed: int) -> Schedule:
         if set(self.weights) != set(sizes):
@@ -160,6 +178,7 @@ class TemperatureMixing:
             raise ValueError(
                 f"temperature must be > 0, got {self.temperature}: 1 is proportional, math.inf uniform"
             )
+        object.__setattr__(self, "temperature", float(self.temperature))  # one repr for all that are equal
 
     def schedule(self, sizes: Mapping[str, DomainSize], seed: int) -> Schedule:
         logs = np.log([size.samples for size in sizes.values()])
@@ -173,6 +192,9 @@ class ShuffledDomains:
     Args:
         mixing: which domains a step sees.
 
+    Raises:
+        ValueError: no mixing.
+
     >>> sizes = {"s": DomainSize(11, 5), "r": DomainSize(7, 3)}
     >>> schedule = ShuffledDomains(CycleToLongest()).schedule(sizes, seed=0)
     >>> {tuple(turn.domain for turn in schedule.turns(step)) for step in range(9)} == {("s", "r"), ("r", "s")}
@@ -180,6 +202,9 @@ class ShuffledDomains:
     """
 
     mixing: Mixing = field(default_factory=StopAtShortest)
+
+    def __post_init__(self) -> None:
+        check_mixing(self.mixing)
 
     def schedule(self, sizes: Mapping[str, DomainSize], seed: int) -> Schedule:
         return _Shuffled(self.mixing.schedule(sizes, seed), seed)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gancomponents.data.mixing import DomainSize, Mixing, StopAtShortest
+from gancomponents.data.mixing import DomainSize, Mixing, StopAtShortest, check_mixing
 from gancomponents.data.permutation import Permutation
 
 __all__ = ["DomainSampler", "Draw"]
@@ -39,7 +39,7 @@ class DomainSampler:
 
     Raises:
         ValueError: no domains, a batch size below one or for other domains, a domain shorter than the batch of
-            all processes, a negative seed, a rank outside ``0..world_size - 1``.
+            all processes, a negative seed, a rank outside ``0..world_size - 1``, no mixing.
 
     >>> sampler = DomainSampler({"s": 10_000_000, "r": 7}, {"s": 4, "r": 2})
     >>> {name: (draw.epoch, len(draw.indices)) for name, draw in sampler.draw(5).items()}
@@ -76,7 +76,9 @@ class DomainSampler:
                     "give more samples or lower batch_size"
                 )
         sizes = {n: DomainSize(length, length // self.whole_batch(n)) for n, length in lengths.items()}
-        self.schedule = (StopAtShortest() if mixing is None else mixing).schedule(sizes, seed)
+        self.mixing: Mixing = StopAtShortest() if mixing is None else mixing
+        check_mixing(self.mixing)
+        self.schedule = self.mixing.schedule(sizes, seed)
         self._orders: dict[str, tuple[int, Permutation]] = {}
 
     @property

@@ -27,7 +27,8 @@ def focal_loss(
 
     Args:
         logits: before the softmax; a single channel is before the sigmoid, its labels 0 and 1.
-        labels: class numbers, long; those equal to ``ignore_index`` do not count.
+        labels: class numbers, long; those equal to ``ignore_index`` do not count. Others outside 0..C-1 (0..1 for
+            a single channel) give an undefined result: check them when loading, as ``DomainDataset`` does.
         gamma: how much less well classified pixels count, at least 0.
         ignore_index: the label to leave out.
         class_weights: one number for each class, at least 0; [dry, water] for a single channel.

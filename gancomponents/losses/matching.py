@@ -39,7 +39,7 @@ def feature_matching(real_features: Scores, fake_features: Scores) -> Tensor:
     if any(len(features) < 2 for features in real_lists):
         raise ValueError(
             "real_features must hold features before the scores, got scores only: "
-            "let the discriminator return its intermediate features"
+            "pass what ImageDiscriminator.features returns, or let your discriminator return its features too"
         )
     terms = []
     for reals, fakes in zip(real_lists, fake_lists, strict=True):

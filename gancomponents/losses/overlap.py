@@ -46,7 +46,8 @@ def dice_loss(
 
     Args:
         logits: before the softmax; a single channel is before the sigmoid, its label 1.
-        labels: class numbers, long; those equal to ``ignore_index`` do not count.
+        labels: class numbers, long; those equal to ``ignore_index`` do not count. Others outside 0..C-1 (0..1 for
+            a single channel) give an undefined result: check them when loading, as ``DomainDataset`` does.
         smooth: pixels added to the overlap and to both areas.
         ignore_index: the label to leave out.
         class_weights: one number for each class, at least 0.
@@ -131,7 +132,8 @@ def lovasz_loss(
 
     Args:
         logits: before the softmax; a single channel is before the sigmoid, its label 1.
-        labels: class numbers, long; those equal to ``ignore_index`` do not count.
+        labels: class numbers, long; those equal to ``ignore_index`` do not count. Others outside 0..C-1 (0..1 for
+            a single channel) give an undefined result: check them when loading, as ``DomainDataset`` does.
         ignore_index: the label to leave out.
         class_weights: one number for each class, at least 0.
 

@@ -63,7 +63,7 @@ def fid(real: FeatureSet, fake: FeatureSet) -> SetDistance:
 
 
 def kid(
-    real: FeatureSet, fake: FeatureSet, *, subsets: int = 100, subset_size: int = 1000, seed: int = 0
+    real: FeatureSet, fake: FeatureSet, *, subsets: int = 100, subset_size: int | None = None, seed: int = 0
 ) -> SetDistance:
     """Squared maximum mean discrepancy of the features under a cubic kernel; unbiased, hence for small sets.
 
@@ -73,7 +73,7 @@ def kid(
     Args:
         real, fake: features from one network.
         subsets: how many are drawn.
-        subset_size: images in each; at most the smaller set.
+        subset_size: images in each, at most the smaller set; 1000 or the smaller set where None.
         seed: of the draws.
 
     Raises:
@@ -88,6 +88,7 @@ def kid(
     """
     _check_sets(real, fake)
     smaller = min(len(real.values), len(fake.values))
+    subset_size = min(1000, smaller) if subset_size is None else subset_size
     if not 2 <= subset_size <= smaller:
         raise ValueError(
             f"subset_size must be in 2 .. {smaller}, the smaller set, got {subset_size}: draw fewer or use more "

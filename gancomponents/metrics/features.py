@@ -1,12 +1,13 @@
 """Sets of images as sets of features, with a record of what made them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gancomponents.layers.precision import full_precision
 from gancomponents.losses._pretrained import short_timeout
@@ -34,7 +35,8 @@ class ImageFeatures:
     """A network that describes each image by a vector, and its name for the record.
 
     Args:
-        network: from images as files hold them, uint8 (B, 3, H, W), to (B, D).
+        network: from images as files hold them, uint8 (B, 3, H, W), to (B, D). A Module, or a method of one,
+            is run in evaluation mode and left as it was; a function of yours must see to that itself.
         backbone: the network and its weights, for the record.
         resizer: how the network brings images to its size, for the record.
 
@@ -52,14 +54,15 @@ class ImageFeatures:
         """Features of all images of all batches, whatever their sizes.
 
         Args:
-            batches: images in [-1, 1], or uint8, as a network here gives or a file holds them.
+            batches: images in [-1, 1], or uint8, as a network here gives or a file holds them; an overshoot
+                below 0.05 is clipped. Values are read on the host.
             source: what the images are, for the record.
 
         Shape:
             each batch (B, 3, H, W).
 
         Raises:
-            ValueError: no batch, a batch of another shape or type, or features that are not (B, D).
+            ValueError: no batch, a batch of another shape, type or range, or features that are not (B, D).
         """
         features = []
         for batch in batches:
@@ -67,7 +70,10 @@ class ImageFeatures:
                 raise ValueError(
                     f"batches must be (B, 3, H, W), got {tuple(batch.shape)}: repeat a single channel thrice"
                 )
-            found = self.network(_bytes(batch))
+            with _evaluating(
+                self.network
+            ):  # not while the batches are made: that may be a network's work too
+                found = self.network(_bytes(batch))
             if found.dim() != 2 or len(found) != len(batch):
                 raise ValueError(
                     f"network must return (B, D), got {tuple(found.shape)} for {len(batch)} images: pool the "
@@ -117,11 +123,31 @@ def inception(weights: str | Path | None = None, *, device: torch.device | str =
     return ImageFeatures(lambda images: network(images)[0], backbone, "bilinear 299x299 (TensorFlow 1)")
 
 
+@contextmanager
+def _evaluating(network: object) -> Iterator[None]:
+    """A Module's parts in evaluation mode, each in its own again afterwards."""
+    owner = getattr(network, "__self__", network)
+    modes = {m: m.training for m in owner.modules()} if isinstance(owner, nn.Module) else {}
+    for module in modes:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
 def _bytes(images: Tensor) -> Tensor:
     if images.dtype is torch.uint8:
         return images
     if not images.is_floating_point():
         raise ValueError(f"batches must be floats in [-1, 1] or uint8, got {images.dtype}: convert them")
+    if not (images.abs() <= 1.05).all():  # NaN is not either
+        low, high = images.float().aminmax()
+        raise ValueError(
+            f"batches must be floats in [-1, 1] or uint8, got values from {float(low):g} to {float(high):g}: undo "
+            "the normalisation, or scale them"
+        )
     return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 

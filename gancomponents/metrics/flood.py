@@ -13,6 +13,7 @@ def flood_scores(
     cannot: int = 0,
     must: int = 1,
     may: int = 2,
+    ignore_index: int | None = None,
     eps: float = 0.0,
 ) -> dict[str, Tensor]:
     """How a mask agrees with a label map of three values, image by image.
@@ -23,8 +24,9 @@ def flood_scores(
 
     Args:
         prediction: probability of water in [0, 1], or a mask of zeros and ones.
-        label: the value of each pixel's class; pixels of any other value only count in the size of the image.
+        label: the value of each pixel's class.
         cannot, must, may: the values of the classes.
+        ignore_index: one more value, of pixels that only count in the size of the image; none where None.
         eps: added to the denominators of ``f05`` and, in pixels, of ``precision``; 1e-9 is the published one.
 
     Returns:
@@ -43,7 +45,8 @@ def flood_scores(
         prediction, label: (B, 1, H, W); returns (B,) for each name.
 
     Raises:
-        ValueError: the shapes differ, or two classes have the same value.
+        ValueError: the shapes differ, or two classes have the same value; a prediction outside [0, 1] or a label
+            of no class, which are looked for on the host, except in compiled code.
 
     >>> import torch
     >>> label = torch.tensor([0, 1, 1, 2]).reshape(1, 1, 1, 4)
@@ -51,7 +54,7 @@ def flood_scores(
     >>> [round(float(scores[name]), 2) for name in ("tpr", "fpr", "mpr", "accuracy", "f1")]
     [0.5, 0.0, 1.0, 0.5, 0.67]
     """
-    wet, classes = _wet_and_classes(prediction, label, cannot, must, may)
+    wet, classes = _wet_and_classes(prediction, label, cannot, must, may, ignore_index)
     dry = 1 - wet
 
     def count(weights: Tensor) -> Tensor:
@@ -94,7 +97,13 @@ def flood_scores(
 
 
 def flood_confusion(
-    prediction: Tensor, label: Tensor, *, cannot: int = 0, must: int = 1, may: int = 2
+    prediction: Tensor,
+    label: Tensor,
+    *,
+    cannot: int = 0,
+    must: int = 1,
+    may: int = 2,
+    ignore_index: int | None = None,
 ) -> Tensor:
     """Share of each class (column: cannot, must, may) called dry (row 0) and flooded (row 1), image by image.
 
@@ -105,25 +114,33 @@ def flood_confusion(
         prediction: probability of water in [0, 1], or a mask of zeros and ones.
         label: the value of each pixel's class.
         cannot, must, may: the values of the classes.
+        ignore_index: one more value, of pixels that do not count; none where None.
 
     Shape:
         prediction, label: (B, 1, H, W); returns (B, 2, 3), columns of NaN for classes that are not there.
 
     Raises:
-        ValueError: the shapes differ, or two classes have the same value.
+        ValueError: the shapes differ, or two classes have the same value; a prediction outside [0, 1] or a label
+            of no class, which are looked for on the host, except in compiled code.
 
     >>> import torch
     >>> label = torch.tensor([0, 1, 1, 2]).reshape(1, 1, 1, 4)
     >>> flood_confusion(torch.tensor([0.0, 1.0, 0.0, 1.0]).reshape(1, 1, 1, 4), label).tolist()
     [[[1.0, 0.5, 0.0], [0.0, 0.5, 1.0]]]
     """
-    scores = flood_scores(prediction, label, cannot=cannot, must=must, may=may)
+    scores = flood_scores(prediction, label, cannot=cannot, must=must, may=may, ignore_index=ignore_index)
     rows = [[scores[name] for name in row] for row in (("tnr", "fnr", "mnr"), ("fpr", "tpr", "mpr"))]
     return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
 
 
 def flood_error_maps(
-    prediction: Tensor, label: Tensor, *, cannot: int = 0, must: int = 1, may: int = 2
+    prediction: Tensor,
+    label: Tensor,
+    *,
+    cannot: int = 0,
+    must: int = 1,
+    may: int = 2,
+    ignore_index: int | None = None,
 ) -> dict[str, Tensor]:
     """Where a mask goes wrong, as pictures.
 
@@ -131,6 +148,7 @@ def flood_error_maps(
         prediction: probability of water in [0, 1], or a mask of zeros and ones.
         label: the value of each pixel's class.
         cannot, must, may: the values of the classes.
+        ignore_index: one more value, of pixels that do not count; none where None.
 
     Returns:
         Tensors by name, all in [0, 1].
@@ -143,7 +161,8 @@ def flood_error_maps(
         prediction, label: (B, 1, H, W); returns (B, 1, H, W) for each name.
 
     Raises:
-        ValueError: the shapes differ, or two classes have the same value.
+        ValueError: the shapes differ, or two classes have the same value; a prediction outside [0, 1] or a label
+            of no class, which are looked for on the host, except in compiled code.
 
     >>> import torch
     >>> label = torch.tensor([0, 1, 1, 2]).reshape(1, 1, 1, 4)
@@ -151,12 +170,12 @@ def flood_error_maps(
     >>> maps["missed_must"].flatten().tolist()
     [0.0, 0.0, 1.0, 0.0]
     """
-    wet, (in_cannot, in_must, in_may) = _wet_and_classes(prediction, label, cannot, must, may)
+    wet, (in_cannot, in_must, in_may) = _wet_and_classes(prediction, label, cannot, must, may, ignore_index)
     return {"pred_cannot": wet * in_cannot, "missed_must": (1 - wet) * in_must, "may_flood": wet * in_may}
 
 
 def _wet_and_classes(
-    prediction: Tensor, label: Tensor, cannot: int, must: int, may: int
+    prediction: Tensor, label: Tensor, cannot: int, must: int, may: int, ignore_index: int | None
 ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
     if prediction.dim() != 4 or prediction.shape != label.shape or prediction.shape[1] != 1:
         raise ValueError(
@@ -167,6 +186,27 @@ def _wet_and_classes(
         raise ValueError(
             f"cannot, must and may must be three values, got {cannot}, {must} and {may}: (0, 1, 2) is usual"
         )
+    if not (torch.compiler.is_compiling() or prediction.is_meta):
+        _check_values(prediction, label, (cannot, must, may), ignore_index)
     wet = full_precision(prediction)
     in_cannot, in_must, in_may = ((label == value).to(wet.dtype) for value in (cannot, must, may))
     return wet, (in_cannot, in_must, in_may)
+
+
+def _check_values(
+    prediction: Tensor, label: Tensor, classes: tuple[int, int, int], ignore_index: int | None
+) -> None:
+    """What would give rates outside [0, 1], or NaN without a reason in the image."""
+    known = [*classes, *([] if ignore_index is None else [ignore_index])]
+    other = torch.stack([label != value for value in known]).all(0)
+    if other.any():
+        found = [f"{value:g}" for value in label[other].unique()[:3].tolist()]
+        raise ValueError(
+            f"label must hold {classes[0]} (cannot), {classes[1]} (must) and {classes[2]} (may) alone, got "
+            f"{', '.join(found)}: name the file's values by cannot, must, may and ignore_index, or map them"
+        )
+    if ((prediction < -1e-3) | (prediction > 1 + 1e-3)).any():
+        low, high = float(prediction.min()), float(prediction.max())
+        raise ValueError(
+            f"prediction must be in [0, 1], got values from {low:g} to {high:g}: take the sigmoid of logits"
+        )

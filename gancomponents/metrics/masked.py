@@ -1,5 +1,8 @@
 """Averages over the masked pixels of each image."""
 
+from collections.abc import Mapping
+from typing import overload
+
 import torch
 from torch import Tensor
 
@@ -45,14 +48,23 @@ def masked_means(values: Tensor, mask: Tensor) -> Tensor:
     return weighted.sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3))  # 0 / 0 = NaN is meant
 
 
-def mean_over_images(values: Tensor) -> Tensor:
+@overload
+def mean_over_images(values: Tensor) -> Tensor: ...
+@overload
+def mean_over_images(values: Mapping[str, Tensor]) -> dict[str, Tensor]: ...
+def mean_over_images(values: Tensor | Mapping[str, Tensor]) -> Tensor | dict[str, Tensor]:
     """The mean of one number per image, without the undefined ones.
 
+    Args:
+        values: the numbers, or such tensors by name, as ``flood_scores`` returns them.
+
     Shape:
-        values: (B,); returns a scalar, NaN where none is defined.
+        values: (B,); returns a scalar, NaN where none is defined, or one by each name.
 
     >>> import torch
     >>> float(mean_over_images(torch.tensor([1.0, float("nan"), 3.0])))
     2.0
     """
+    if isinstance(values, Mapping):
+        return {name: value.nanmean() for name, value in values.items()}
     return values.nanmean()

@@ -54,10 +54,20 @@ class ExponentialMovingAverage:
         self.buffers = {name: b.detach().clone() for name, b in module.named_buffers()}
         device = next((t.device for t in (*self.averages.values(), *self.buffers.values())), None)
         self.updates = torch.zeros((), device=device)
+        self._applied = False
 
     @torch.no_grad()
     def update(self) -> None:
-        """Move the averages towards the module's parameters as they are now, and copy its buffers."""
+        """Move the averages towards the module's parameters as they are now, and copy its buffers.
+
+        Raises:
+            RuntimeError: inside ``applied()``.
+        """
+        if self._applied:
+            raise RuntimeError(
+                "update() must not be called inside applied(), where the module has the averages themselves: "
+                "update after the block"
+            )
         self.updates += 1
         decay = torch.full_like(self.updates, self.decay)
         if self.warmup:
@@ -78,14 +88,17 @@ class ExponentialMovingAverage:
     def applied(self) -> Iterator[None]:
         """Inside, the module has the averages and the copied buffers; afterwards its own again.
 
-        What happens to the module's weights and buffers inside is undone. Don't step or update inside.
+        What happens to the module's weights and buffers inside is undone: don't step inside. ``update()`` raises
+        a RuntimeError there.
         """
         live = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
         own = {name: t.detach().clone(memory_format=torch.preserve_format) for name, t in live.items()}
         _copy(live, {**self.averages, **self.buffers})
+        outer, self._applied = self._applied, True
         try:
             yield
         finally:
+            self._applied = outer
             # Read again: a spectral norm in training replaces its vectors.
             _copy({**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}, own)
 

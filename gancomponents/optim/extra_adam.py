@@ -27,6 +27,10 @@ class ExtraAdam(Optimizer):
     a pair. A parameter without a gradient is skipped, and goes back to its anchor where it has one (upstream
     leaves it displaced). Nothing synchronises with the host.
 
+    Two players have an optimiser each, and both are in the same half. Either take both backward passes before
+    both steps, as Algorithm 4 does, or one after the other: the first's backward pass and step, then the
+    second's, half by half; never both halves of one player before the other's.
+
     Args:
         params: parameters or groups of them.
         lr: learning rate, a float.
@@ -75,6 +79,8 @@ class ExtraAdam(Optimizer):
         }
         super().__init__(params, defaults)
 
+    _at_anchor = False  # of the class: torch's pickles hold the state and the groups alone
+
     @property
     def next_half(self) -> Literal["extrapolation", "update"]:
         """Which half the next ``step()`` does."""
@@ -82,7 +88,16 @@ class ExtraAdam(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:  # type: ignore[override]
-        """Do the next half; its gradients must have been taken at the current parameters."""
+        """Do the next half; its gradients must have been taken at the current parameters.
+
+        Raises:
+            RuntimeError: inside ``at_anchor()``.
+        """
+        if self._at_anchor:
+            raise RuntimeError(
+                "step() must not be called inside at_anchor(), where the parameters are the anchors: step after "
+                "the block"
+            )
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -152,17 +167,19 @@ class ExtraAdam(Optimizer):
     def at_anchor(self) -> Iterator[None]:
         """Inside, the parameters are the weights to evaluate and ship, not the look-ahead.
 
-        Between pairs the two are the same and nothing happens. Don't step inside. A checkpoint to resume from
-        needs the parameters as they are outside.
+        Between pairs the two are the same and nothing happens. ``step()`` raises a RuntimeError inside. A
+        checkpoint to resume from needs the parameters as they are outside.
         """
         displaced = [
             p for group in self.param_groups for p in group["params"] if "anchor" in self.state.get(p, {})
         ]
         lookahead = [p.detach().clone(memory_format=torch.preserve_format) for p in displaced]
         _copy(displaced, [self.state[p]["anchor"] for p in displaced])
+        outer, self._at_anchor = self._at_anchor, True
         try:
             yield
         finally:
+            self._at_anchor = outer
             _copy(displaced, lookahead)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

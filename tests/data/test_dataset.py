@@ -202,6 +202,67 @@ def test_kitti_domain(tmp_path):
     torch.testing.assert_close(sample["d"][0, 1], torch.from_numpy(100 / centimetres[1].astype(np.float32)))
 
 
+def test_rows_in_memory(tmp_path, monkeypatch):
+    source = tree(tmp_path)
+    expected = dataset(source, tasks="m").sample(2)
+    names = json.loads(source.read_text())
+    absolute = [{task: tmp_path / name for task, name in row.items()} for row in names]  # paths, not texts
+    monkeypatch.chdir(tmp_path)
+    for rows in (names, tuple(absolute), read_list(source, ["m"])[:]):
+        data = dataset(rows, tasks="m")
+        assert len(data) == 4
+        assert all(torch.equal(field, expected[task]) for task, field in data.sample(2).items())
+    del names[1]["m"]
+    assert len(dataset(names, tasks="m", skip_incomplete=True)) == 3
+    for rows, message in (
+        (names, "files, row 2: expected a path for 'm'"),
+        ([{"x": "gone.png"}], "list, row 1, 'x': gone.png: expected a file"),
+        (["0_x.png"], r"files, row 1: expected \{task: path\}, got '0_x.png'"),
+        ([{"x": 3}], "files, row 1, 'x': expected a path, got 3"),
+        ([], "files: expected at least one row"),
+    ):
+        with pytest.raises(InputError, match=message):
+            dataset(rows, tasks="m" if rows is names else "")
+
+
+def test_torchs_loader_takes_it(tmp_path):
+    data = dataset(tree(tmp_path))
+    assert all(torch.equal(field, data.sample(1)[task]) for task, field in data[1].items())
+    assert len(list(data)) == 4
+    first, second = torch.utils.data.DataLoader(data, batch_size=3)
+    assert first["x"].shape == (3, 3, SIZE, SIZE)
+    assert torch.equal(second["s"][0], data.sample(3)["s"])
+
+
+def of_fields_alone(fields):
+    return fields
+
+
+def giving_both(fields, generator):
+    return fields, generator
+
+
+class Flip(torch.nn.Module):
+    def forward(self, fields):
+        return fields
+
+
+@pytest.mark.parametrize("transform", [of_fields_alone, Flip(), JointTransform])
+def test_a_transform_of_one_argument_is_one_clear_error(tmp_path, transform):
+    with pytest.raises(ValueError, match="transform must take two arguments, fields and generator, got"):
+        dataset(tree(tmp_path), transform=transform)
+
+
+def test_no_transform_is_one_clear_error(tmp_path):
+    with pytest.raises(ValueError, match=r"transform must be callable .* got None: JointTransform"):
+        dataset(tree(tmp_path), transform=None)
+
+
+def test_a_transform_must_return_fields(tmp_path):
+    with pytest.raises(ValueError, match=r"transform must return \{field: tensor\}, got a tuple"):
+        dataset(tree(tmp_path), transform=giving_both).sample(0)
+
+
 def test_own_depth_reader(tmp_path):
     data = dataset(tree(tmp_path), tasks="d", depth=lambda stored: stored[..., 0].astype(np.float64) * 2)
     assert data.sample(0)["d"].dtype == torch.float32
@@ -259,9 +320,9 @@ def test_pickles(tmp_path):
 
 def test_bad_arguments(tmp_path):
     source = tree(tmp_path)
-    with pytest.raises(ValueError, match="domain must be one of"):
+    with pytest.raises(ValueError, match=r"domain must be one of .* labels and depth .*'r' for plain images"):
         dataset(source, "real")
-    with pytest.raises(ValueError, match=r"tasks must be among .* got \['p'\]"):
+    with pytest.raises(ValueError, match=r"tasks must be among 'x' \(image\), .* got \['p'\]"):
         dataset(source, tasks="xp")
     with pytest.raises(ValueError, match="seed must be >= 0"):
         dataset(source, seed=-1)

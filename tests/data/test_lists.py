@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gancomponents.data import _rows
+from gancomponents.data import _rows, lists
 from gancomponents.data._columns import Column
 from gancomponents.data.lists import FileList, check_exist, read_list
 from gancomponents.errors import InputError
@@ -219,6 +219,41 @@ def test_a_column_gives_back_its_strings(strings):
     assert list(pickle.loads(pickle.dumps(column))) == strings
     with pytest.raises(IndexError):
         column[len(strings)]
+
+
+@pytest.mark.parametrize("piece", [1, 3, 1000])
+def test_a_digest_tells_rows_apart_but_not_folders(monkeypatch, piece):
+    monkeypatch.setattr(lists, "_PIECE", piece)
+
+    def digest(x, m=None, folder="a", tasks=("x", "m"), count=None):
+        columns = {"x": x, "m": m or [f"{path}_m" for path in x]}
+        return FileList(Path(folder), columns).having(*tasks).digest(tasks, count)
+
+    base = digest(["a", "bc", "d"])
+    assert base == digest(["a", "bc", "d"], folder="b")
+    others = [
+        digest(["d", "bc", "a"]),
+        digest(["ab", "c", "d"]),
+        digest(["a", "bc", "d"], m=["b", "a", "c"]),
+        digest(["a", "bc", "d"], tasks=("x",)),
+        digest(["a", "bc", "d", "e"]),
+        digest(["a", "bc"]),
+    ]
+    assert len({base, *others}) == 7
+    assert base == digest(["a", "bc", "d", "e"], count=3)
+    # A row that is left out, at either end or between, leaves no trace.
+    for place in range(4):
+        x, m = ["a", "bc", "d"], ["a_m", "bc_m", "d_m"]
+        assert base == digest([*x[:place], "gone", *x[place:]], [*m[:place], None, *m[place:]])
+
+
+def test_a_digest_of_many_rows_takes_little_memory():
+    files = FileList(Path(), {"x": [f"images/{number:08d}.png" for number in range(300_000)]})
+    tracemalloc.start()
+    files.digest(["x"])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40_000_000  # all at once it would be 140 million
 
 
 @pytest.mark.parametrize(("suffix", "count"), [("json", 60_000), ("yaml", 6000)])

@@ -209,10 +209,20 @@ def test_a_state_of_another_loader_is_refused(datasets, tmp_path):
     for other, message in (
         (DomainLoader(datasets, 2, mixing=CycleToLongest(), seed=1), "got seed 0 where this one has 1"),
         (DomainLoader(datasets, 1, mixing=CycleToLongest()), r"got batch {.*2} where this one has {.*1}"),
-        (DomainLoader(longer, 2, mixing=CycleToLongest()), "got samples"),
-        (DomainLoader({"s": datasets["s"]}, 2), "got samples"),
-        (DomainLoader(datasets, 2, mixing=WeightedMixing({"s": 1, "r": 2, "rf": 1})), "got next"),
-        (DomainLoader(datasets, 2, mixing=StopAtShortest(restart=True)), "got next"),
+        (
+            DomainLoader(longer, 2, mixing=CycleToLongest()),
+            r"got samples {'r': 7} where this one has {'r': 9}",
+        ),
+        (DomainLoader({"s": datasets["s"]}, 2, mixing=CycleToLongest()), "got domains"),
+        (
+            DomainLoader(dict(reversed(datasets.items())), 2, mixing=CycleToLongest()),
+            r"got domains \[\['s', 's'\], .* where this one has \[\['rf', 'rf'\]",
+        ),
+        (
+            DomainLoader(datasets, 2, mixing=WeightedMixing({"s": 1, "r": 2, "rf": 1})),
+            r"got mixing CycleToLongest\(\) where this one has WeightedMixing\(",
+        ),
+        (DomainLoader(datasets, 2, mixing=StopAtShortest(restart=True)), "got mixing"),
     ):
         next(iter(other))
         with pytest.raises(ValueError, match=f"state must be of the same loader, {message}"):
@@ -220,6 +230,75 @@ def test_a_state_of_another_loader_is_refused(datasets, tmp_path):
         assert other.step == 1  # as it was
     with pytest.raises(ValueError, match=r"state must come from state_dict\(\), got one without \['batch',"):
         loader.load_state_dict({"step": 3})
+
+
+def loader_of(data, temperature=2.0, **options):
+    loader = DomainLoader(data, 2, mixing=TemperatureMixing(temperature), **options)
+    loader.step = 5
+    return loader
+
+
+def test_a_state_of_another_temperature_is_refused(datasets):
+    state = json.loads(json.dumps(loader_of(datasets).state_dict()))
+    for temperature in (1.0, 3.0):
+        with pytest.raises(ValueError, match=r"got mixing TemperatureMixing\(temperature=2.0\) where"):
+            loader_of(datasets, temperature).load_state_dict(state)
+    loader_of(datasets, 2).load_state_dict(state)  # the same number in another type
+
+
+def test_a_state_of_other_rows_is_refused(datasets, tmp_path):
+    state = json.loads(json.dumps(loader_of(datasets).state_dict()))
+    source = tmp_path / "train_r.json"
+    rows = json.loads(source.read_text())
+
+    def load(rows, **options):
+        source.write_text(json.dumps(rows))
+        real = DomainDataset(source, "r", tasks=["m"], transform=JointTransform(SIZE), **options)
+        loader_of({**datasets, "r": real}).load_state_dict(state)
+
+    load(rows)
+    load([{**row, "note": "not read"} for row in rows])
+    swapped = [{"x": row["x"], "m": other["m"]} for row, other in zip(rows, reversed(rows), strict=True)]
+    for others in (rows[::-1], swapped):
+        with pytest.raises(
+            ValueError, match=r"got rows {'r': '\w{16}'} where .*: use the same lists in the same"
+        ):
+            load(others)
+    load([{"x": rows[0]["x"]}, *rows], skip_incomplete=True)  # the rows in use are the same
+    with pytest.raises(ValueError, match=r"got rows {'r'"):
+        load([rows[0], {"x": rows[0]["x"]}, *rows[:0:-1]], skip_incomplete=True)
+
+
+def test_a_state_of_data_of_another_seed_or_domain_is_refused(datasets, tmp_path):
+    state = json.loads(json.dumps(loader_of(datasets).state_dict()))
+    for domain, options, message in (
+        ("r", {"seed": 1}, r"got dataset_seeds {'r': 0} where this one has {'r': 1}"),
+        ("rf", {}, r"got domains .*\['r', 'r'\].* where this one has .*\['r', 'rf'\]"),
+    ):
+        other = DomainDataset(
+            tmp_path / "train_r.json", domain, tasks=["m"], transform=JointTransform(SIZE), **options
+        )
+        with pytest.raises(ValueError, match=message):
+            loader_of({**datasets, "r": other}).load_state_dict(state)
+
+
+class Backwards:
+    """Somebody else's mixing, without a repr."""
+
+    def schedule(self, sizes, seed):
+        return CycleToLongest().schedule(dict(reversed(sizes.items())), seed)
+
+
+def test_a_mixing_without_a_repr_is_known_by_its_class(datasets):
+    state = DomainLoader(datasets, 2, mixing=Backwards()).state_dict()
+    DomainLoader(datasets, 2, mixing=Backwards()).load_state_dict(state)
+    with pytest.raises(ValueError, match=r"got mixing <tests.data.test_loader.Backwards object> where"):
+        DomainLoader(datasets, 2, mixing=CycleToLongest()).load_state_dict(state)
+
+
+def test_names_of_domains_are_free(datasets):
+    loader = DomainLoader({"photos": datasets["r"], "more photos": datasets["r"]}, 2)
+    assert list(loader.batch(0)) == ["photos", "more photos"]
 
 
 @pytest.mark.parametrize("options", [{"prefetch": 0}, {"prefetch": 1}, {"prefetch": 5}, {"workers": 2}])
@@ -331,5 +410,7 @@ def test_bad_arguments(datasets):
         DomainLoader(datasets, 2, world_size=3)
     with pytest.raises(ValueError, match="rank must be in"):
         DomainLoader(datasets, 2, rank=1)
+    with pytest.raises(ValueError, match="mixing must be a mixing, got 'temperature'"):
+        DomainLoader(datasets, 2, mixing="temperature")
     with pytest.raises(ValueError, match="step must be >= 0"):
         DomainLoader(datasets, 2).batch(-1)

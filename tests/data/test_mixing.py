@@ -173,6 +173,31 @@ def test_anything_with_the_method_is_a_mixing():
     assert sorted(seen) == [0, 1, 2, 3]
 
 
+def test_equal_mixings_have_one_repr():
+    assert repr(TemperatureMixing(2)) == repr(TemperatureMixing(2.0))
+    weights = {"s": 1, "r": 2.5}
+    mixing = WeightedMixing(weights)
+    assert repr(mixing) == repr(WeightedMixing({"r": 2.5, "s": 1.0}))
+    weights["s"] = 7
+    assert mixing.weights["s"] == 1
+
+
+@pytest.mark.parametrize(
+    ("mixing", "message"),
+    [
+        ("temperature", r"got 'temperature': build one, for example TemperatureMixing\(2.0\)"),
+        (3, "got 3: build one"),
+        (TemperatureMixing, r"got the class TemperatureMixing: build one, TemperatureMixing\(...\)"),
+        (Alternating, "got the class Alternating"),
+    ],
+)
+def test_what_is_no_mixing_is_one_clear_error(mixing, message):
+    with pytest.raises(ValueError, match=f"mixing must be a mixing, {message}"):
+        DomainSampler({"s": 4}, 2, mixing=mixing)
+    with pytest.raises(ValueError, match=f"mixing must be a mixing, {message}"):
+        ShuffledDomains(mixing)
+
+
 def test_bad_arguments():
     for weights in ({}, {"s": 0}, {"s": -1}, {"s": math.inf}, {"s": math.nan}):
         with pytest.raises(ValueError, match="weights must be finite and > 0"):

@@ -22,7 +22,7 @@ def test_neither_scores_nor_real_features_get_a_gradient() -> None:
 
 def test_bad_features() -> None:
     x = torch.zeros(1, 2, 3, 3)
-    with pytest.raises(ValueError, match="scores only"):
+    with pytest.raises(ValueError, match=r"scores only: pass what ImageDiscriminator\.features"):
         feature_matching(x, x)
     with pytest.raises(ValueError, match="as many entries"):
         feature_matching([x, x], [[x, x], [x, x]])

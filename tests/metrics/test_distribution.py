@@ -97,6 +97,13 @@ def test_kid_draws_by_its_seed() -> None:
     assert first.deviation > 0
 
 
+def test_kid_draws_as_many_as_there_are() -> None:
+    real, fake = features(30), features(20, 0.5)
+    assert kid(real, fake) == kid(real, fake, subset_size=20)
+    many = FeatureSet(torch.randn(1100, 2), "noise", "none", "test")
+    assert kid(many, many, subsets=2) == kid(many, many, subsets=2, subset_size=1000)
+
+
 def test_the_result_records_what_it_depends_on(look: ImageFeatures) -> None:
     real = look([torch.rand(4, 3, 9, 7), torch.rand(3, 3, 8, 8)], source="town/val")
     fake = look([torch.rand(5, 3, 9, 7)], source="run 1")
@@ -121,7 +128,7 @@ def test_the_network_sees_the_images_as_files_hold_them() -> None:
         return images.float().mean((2, 3))
 
     look = ImageFeatures(spy, backbone="spy", resizer="none")
-    levels = torch.tensor([-1.0, -0.5, 0.0, 1.0, -3.0, 3.0]).reshape(1, 1, 1, 6).expand(1, 3, 1, 6)
+    levels = torch.tensor([-1.0, -0.5, 0.0, 1.0, -1.04, 1.04]).reshape(1, 1, 1, 6).expand(1, 3, 1, 6)
     look([levels], source="")
     assert seen[0].dtype is torch.uint8
     assert seen[0][0, 0, 0].tolist() == [0, 64, 128, 255, 0, 255]
@@ -129,6 +136,39 @@ def test_the_network_sees_the_images_as_files_hold_them() -> None:
     look([files, files.float() / 127.5 - 1], source="")
     assert torch.equal(seen[1], files)
     assert torch.equal(seen[2], files)
+
+
+class Scaled(nn.Module):
+    """Bytes in, features out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.BatchNorm2d(5), nn.Dropout(), pool
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers(images / 255)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("method", [False, True])
+def test_a_module_is_run_in_evaluation_mode_and_left_as_it_was(method: bool) -> None:
+    module = Scaled()
+    module.layers[1].eval()  # frozen by its owner
+    modes = [part.training for part in module.modules()]
+    state = {name: value.clone() for name, value in module.state_dict().items()}
+    images = torch.rand(6, 3, 9, 8) * 2 - 1
+    look = ImageFeatures(module.forward if method else module, backbone="own", resizer="none")
+    found = look(images.split(4), source="").values
+    assert [part.training for part in module.modules()] == modes
+    assert all(torch.equal(value, state[name]) for name, value in module.state_dict().items())
+    with torch.no_grad():
+        torch.testing.assert_close(found, module.eval()(((images + 1) * 127.5).round()))
+    module.train().layers = nn.Identity()
+    with pytest.raises(ValueError, match="network must return"):
+        look([images], source="")
+    assert module.training  # after an error too
 
 
 @pytest.mark.known_bug(48)
@@ -197,6 +237,15 @@ def test_bad_arguments(look: ImageFeatures) -> None:
         look([torch.zeros(3, 4, 4)], source="")
     with pytest.raises(ValueError, match=r"batches must be floats in \[-1, 1\]"):
         look([torch.zeros(1, 3, 4, 4, dtype=torch.long)], source="")
+    for wrong in (
+        torch.full((1, 3, 4, 4), 255.0),
+        torch.full((1, 3, 4, 4), -1.1),
+        torch.full((1, 3, 4, 4), torch.nan),
+    ):
+        with pytest.raises(
+            ValueError, match=r"batches must be floats in \[-1, 1\] or uint8, got values from"
+        ):
+            look([wrong], source="")
     with pytest.raises(ValueError, match="batches must hold images"):
         look([], source="")
     with pytest.raises(ValueError, match="network must return"):

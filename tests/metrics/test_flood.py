@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -72,11 +73,12 @@ def test_values_of_the_classes_are_free() -> None:
     assert torch.equal(flood_confusion(prediction, label), flood_confusion(prediction, renamed, **values))
 
 
-def test_other_values_do_not_count() -> None:
+def test_ignored_pixels_do_not_count() -> None:
     prediction, label = torch.rand(1, 1, 9, 7), torch.randint(0, 3, (1, 1, 9, 7))
     wider = flood_scores(
         torch.cat([prediction, torch.rand(1, 1, 9, 7)], -1),
         torch.cat([label, torch.full_like(label, 255)], -1),
+        ignore_index=255,
     )
     narrow = flood_scores(prediction, label)
     for name in ("tpr", "fpr", "mpr", "precision", "f05", "accuracy_must_may"):
@@ -129,6 +131,38 @@ def test_bad_arguments() -> None:
             function(torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 4))
         with pytest.raises(ValueError, match="must be three values, got 0, 1 and 1"):
             function(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4), may=1)
+
+
+@pytest.mark.parametrize("function", [flood_scores, flood_confusion, flood_error_maps])
+def test_values_that_mean_nothing(function: Callable[..., object]) -> None:
+    label = torch.tensor([0, 127, 254, 127]).reshape(1, 1, 2, 2)
+    water = torch.tensor([0.0, 1.0, 0.5, 1.0]).reshape(1, 1, 2, 2)
+    with pytest.raises(ValueError, match=r"label must hold 0 \(cannot\), 1 .* alone, got 127, 254: name the"):
+        function(water, label)
+    with pytest.raises(ValueError, match=r"must hold 0 \(cannot\), 127 \(must\) and 2 .* got 254"):
+        function(water, label.byte(), must=127)
+    with pytest.raises(ValueError, match=r"got 254"):
+        function(water, label.float(), must=127, ignore_index=255)
+    function(water, label, must=127, may=254)
+    function(water, label, must=127, ignore_index=254)
+    for logits in (4 * water - 2, 4 * water):
+        with pytest.raises(
+            ValueError, match=r"prediction must be in \[0, 1\], got values from .*: take the sigm"
+        ):
+            function(logits, label, must=127, may=254)
+    with pytest.raises(ValueError, match=r"got values from -2 to 2:"):
+        function(4 * water - 2, label, must=127, may=254)
+
+
+def test_means_of_all_scores() -> None:
+    prediction, label = torch.rand(3, 1, 9, 7), torch.randint(0, 3, (3, 1, 9, 7))
+    label[1] = label[1].clamp_max(1)  # one image without may
+    scores = flood_scores(prediction, label)
+    means = mean_over_images(scores)
+    assert list(means) == list(scores)
+    for name, value in scores.items():
+        assert torch.equal(means[name], mean_over_images(value))
+    assert not means["mpr"].isnan()
 
 
 def test_soft_predictions_count_in_parts() -> None:

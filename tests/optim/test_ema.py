@@ -74,6 +74,22 @@ def test_applied_swaps_weights_and_buffers_in_and_out() -> None:
     assert not torch.equal(own["1.running_mean"], average.buffers["1.running_mean"])
 
 
+def test_an_update_while_applied_is_refused() -> None:
+    layer = nn.Linear(2, 1)
+    average = ExponentialMovingAverage(layer, decay=0.5)
+    before = average.averages["weight"].clone()
+    nn.init.ones_(layer.weight)
+    with average.applied():
+        with average.applied():
+            pass
+        with pytest.raises(RuntimeError, match=r"update\(\) must not be called inside applied\(\)"):
+            average.update()
+    assert torch.equal(average.averages["weight"], before)
+    assert average.updates == 0
+    average.update()
+    assert average.updates == 1
+
+
 def test_spectral_norm_holds_for_the_average() -> None:
     module = nn.Sequential(spectral_norm(nn.Linear(6, 5, bias=False)))
     average = ExponentialMovingAverage(module, decay=0.9)

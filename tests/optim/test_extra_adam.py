@@ -85,6 +85,24 @@ def test_anchor_is_left_after_an_error() -> None:
     assert torch.equal(params[0], lookahead)
 
 
+@pytest.mark.parametrize("halves", [1, 2])
+def test_a_step_at_the_anchor_is_refused(halves: int) -> None:
+    params = parameters((3,))
+    optimizer = ExtraAdam(params, lr=0.1)
+    run(optimizer, params, halves)
+    half, before = optimizer.next_half, params[0].detach().clone()
+    with optimizer.at_anchor():
+        with optimizer.at_anchor():
+            pass
+        with pytest.raises(RuntimeError, match=r"step\(\) must not be called inside at_anchor\(\)"):
+            optimizer.step()
+    assert optimizer.next_half == half
+    assert torch.equal(params[0], before)
+    copy.deepcopy(optimizer).step()
+    run(optimizer, params, 1)
+    assert not torch.equal(params[0], before)
+
+
 @pytest.mark.parametrize("halves", [1, 2, 3])
 @pytest.mark.parametrize("amsgrad", [False, True])
 def test_state_dict_resumes_bit_for_bit(halves: int, amsgrad: bool) -> None:
