@@ -21,8 +21,10 @@ MODULES = (
     "optim",
     "metrics",
     "data",
+    "data.town",
     "training",
     "events",
+    "errors",
 )
 
 
@@ -39,7 +41,7 @@ def write(folder: Path) -> None:
 def page(name: str) -> str:
     """The page of one module: its public names, a section for each file that defines some."""
     module = importlib.import_module(name)
-    title = name.split(".")[-1]
+    title = name.removeprefix("gancomponents.")
     lines = [*_heading(title, "="), f".. automodule:: {name}", "   :no-members:", ""]
     lines += [f".. currentmodule:: {name}", ""]
     lines += [*(f"- :py:obj:`{public}` {_summary(module, public)}" for public in module.__all__), ""]
@@ -63,7 +65,10 @@ def page(name: str) -> str:
 
 
 def _parts(module: ModuleType) -> Iterator[ModuleType]:
-    """The files of a package, nested ones included, by name."""
+    """The files of a package, nested ones included, by name; a single file is its own only part."""
+    if not hasattr(module, "__path__"):
+        yield module
+        return
     found = pkgutil.walk_packages(module.__path__, f"{module.__name__}.")
     for name in sorted(part.name for part in found if not part.name.endswith("__main__")):
         yield importlib.import_module(name)

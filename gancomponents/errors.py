@@ -1,5 +1,7 @@
 """The one exception for mistakes that a user can mend: in a file, a flag or a config."""
 
+__all__ = ["InputError", "check_whole"]
+
 
 class InputError(ValueError):
     """A mistake in what the user gave us, told in one message: what, expected, got, fix.

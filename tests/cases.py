@@ -2,6 +2,7 @@
 
 from tests.case import Case, Elsewhere
 from tests.data.cases import CASES as DATA
+from tests.data.town.cases import CASES as TOWN
 from tests.decoders.cases import CASES as DECODERS
 from tests.discriminators.cases import CASES as DISCRIMINATORS
 from tests.encoders.cases import CASES as ENCODERS
@@ -15,9 +16,14 @@ from tests.training.cases import CASES as TRAINING
 
 ROOMS: dict[str, list[Case | Elsewhere]] = {
     "data": DATA,
+    "data.town": TOWN,
     "decoders": DECODERS,
     "discriminators": DISCRIMINATORS,
     "encoders": ENCODERS,
+    "errors": [
+        Elsewhere("errors.InputError", "tests/test_errors.py"),
+        Elsewhere("errors.check_whole", "tests/test_errors.py"),
+    ],
     "events": EVENTS,
     "generators": GENERATORS,
     "layers": LAYERS,

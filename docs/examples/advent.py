@@ -49,7 +49,6 @@ def main(steps: int = 200, size: int = 64, count: int = 48, weight: float = 0.00
         learner.zero_grad()
         (segmentation_cross_entropy(logits[:4], labels[known]) + weight * adaptation).backward()
         learner.step()
-
         critic_step.zero_grad()
         game.discriminator(*(critic(advent_input(p.detach())) for p in (here, there))).backward()
         critic_step.step()

@@ -24,7 +24,8 @@ def critic() -> nn.Module:
 @pytest.fixture
 def mask() -> Tensor:
     mask = torch.zeros(2, 1, 20, 22)
-    mask[..., 8:15, 5:16] = 1
+    mask[0, :, 8:15, 5:16] = 1
+    mask[1, :, 2:12, 9:20] = 1  # of its own: a pair must get the mask that belongs to it
     return mask
 
 

@@ -12,6 +12,7 @@ from gancomponents.layers import (
     ChannelLayerNorm,
     InstanceNorm,
     SPADEResidualBlock,
+    upsample_nearest,
 )
 
 
@@ -108,11 +109,14 @@ def test_one_convolution_yields_scale_and_shift() -> None:
 
 def test_the_condition_is_resized_once_per_block(monkeypatch: pytest.MonkeyPatch) -> None:
     block = SPADEResidualBlock(4, 2, 3, hidden_channels=4)
-    sizes, resize = [], torch.nn.functional.interpolate
-    monkeypatch.setattr(
-        "torch.nn.functional.interpolate",
-        lambda x, *a, **k: (sizes.append(tuple(x.shape)), resize(x, *a, **k))[1],
-    )
+    sizes = []
+
+    def counted(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+        if tuple(x.shape[-2:]) != tuple(size):
+            sizes.append(tuple(x.shape))
+        return upsample_nearest(x, size)
+
+    monkeypatch.setattr("gancomponents.layers.spade.upsample_nearest", counted)
     block(torch.randn(1, 4, 6, 5), torch.randn(1, 3, 13, 9))
     assert sizes == [(1, 3, 13, 9)]
 
@@ -130,5 +134,9 @@ def test_spade_refuses_bad_arguments() -> None:
         SPADE(4, 0)
     with pytest.raises(ValueError, match="out_channels must be >= 1"):
         SPADEResidualBlock(4, 0, 3)
-    with pytest.raises(ValueError, match="cond must have 3 channels"):
-        SPADE(4, 3)(torch.zeros(1, 4, 4, 4), torch.zeros(1, 2, 4, 4))
+    for channels, cond in ((4, (1, 2, 4, 4)), (4, (2, 3, 4, 4))):
+        with pytest.raises(ValueError, match=r"cond must be \(1, 3, h, w\)"):
+            SPADE(4, 3)(torch.zeros(1, channels, 4, 4), torch.zeros(cond))
+    for channels in (1, 5):  # one channel would broadcast
+        with pytest.raises(ValueError, match=r"x must be \(B, 4, H, W\)"):
+            SPADE(4, 3)(torch.zeros(1, channels, 4, 4), torch.zeros(1, 3, 4, 4))

@@ -12,7 +12,7 @@ def test_closed_form() -> None:
 
 def test_one_sided_counts_what_is_on_the_wrong_side_of_nothing() -> None:
     # Reals below the fake anchor and fakes above the real anchor cost nothing.
-    real, fake = torch.tensor([-2.0, 1.0]), torch.tensor([3.0, 1.0])
+    real, fake = torch.tensor([-2.0, 1.0]), torch.tensor([4.0, 1.0])
     anchors = torch.tensor(2.0), torch.tensor(0.0)
     value = lecam_loss(real, fake, *anchors, one_sided=True)
     assert value.item() == pytest.approx((0 + 1) / 2 + (0 + 1) / 2)

@@ -121,3 +121,9 @@ def test_bad_shapes() -> None:
         confusion_matrix(torch.zeros(1, 4, 5), torch.zeros(1, 4, 4), 3)
     with pytest.raises(ValueError, match="shape of target"):
         mask_iou(torch.zeros(1, 1, 4, 4), torch.zeros(1, 4, 4))
+
+
+def test_predictions_of_no_class_count_nowhere() -> None:
+    labels = torch.tensor([[[0, 1], [1, 1]]])
+    found = confusion_matrix(torch.tensor([[[0, 1], [7, 2]]]), labels, 2)
+    assert found.tolist() == [[1, 0], [0, 1]]

@@ -338,3 +338,20 @@ def test_sparse_gradients_are_refused() -> None:
     p.grad = torch.zeros(2).to_sparse()
     with pytest.raises(ValueError, match="must be dense"):
         ExtraAdam([p]).step()
+
+
+def test_amsgrad_divides_by_the_largest_second_moment_so_far() -> None:
+    p, plain = (nn.Parameter(torch.zeros(1, dtype=torch.float64)) for _ in range(2))
+    optimizers = ExtraAdam([p], lr=0.1, amsgrad=True), ExtraAdam([plain], lr=0.1)
+    largest = second = 0.0
+    for gradient in (10.0, 10.0, 0.1, 0.1):
+        for parameter, optimizer in zip((p, plain), optimizers, strict=True):
+            parameter.grad = torch.full_like(parameter, gradient)
+            optimizer.step()
+        second = 0.999 * second + 0.001 * gradient**2
+        largest = max(largest, second)
+    state = optimizers[0].state[p]
+    assert state["exp_avg_sq"].item() == pytest.approx(second)
+    assert state["max_exp_avg_sq"].item() == pytest.approx(largest)
+    assert largest > second
+    assert p.abs().item() < plain.abs().item()

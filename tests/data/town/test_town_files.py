@@ -21,7 +21,15 @@ from gancomponents.data import (
     read_image,
     read_mask,
 )
-from gancomponents.data.town import cached_town, files, frames, write_town
+from gancomponents.data.town import (
+    RENDERER_VERSION,
+    Summary,
+    cached_town,
+    check_parameters,
+    files,
+    frames,
+    write_town,
+)
 from gancomponents.data.town.__main__ import main
 from gancomponents.errors import InputError
 
@@ -246,3 +254,31 @@ def test_the_summary_reads_well(town: Path) -> None:
     text = files.describe(write_town(town, workers=1, **ARGUMENTS))
     assert "all there before" in text
     assert str(town) in text
+
+
+def test_the_summary_counts_and_the_manifest_names_the_renderer(tmp_path: Path) -> None:
+    arguments = {"size": 32, "count": 1, "val_count": 1, "domains": ("s",), "workers": 1}
+    first, again = (write_town(tmp_path / "town", **arguments) for _ in range(2))
+    assert isinstance(first, Summary)
+    assert (first.frames, first.rendered, again.rendered) == (2, 2, 0)
+    manifest = json.loads((tmp_path / "town" / "town.json").read_text())
+    assert manifest["parameters"]["renderer"] == RENDERER_VERSION
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": 8},
+        {"size": 10**8},
+        {"size": "32"},
+        {"count": 0},
+        {"count": 2.5},
+        {"val_count": 0},
+        {"seed": -1},
+    ],
+    ids=str,
+)
+def test_check_parameters_refuses_what_rendering_would(wrong: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        check_parameters(**{"size": 32, "count": 1, **wrong})
+    check_parameters(size=32, count={"s": 3})

@@ -1,0 +1,21 @@
+"""The error for mistakes that a user can mend."""
+
+import pickle
+
+import pytest
+
+from gancomponents.errors import InputError, check_whole
+
+
+def test_it_says_what_expected_got_and_fix_also_from_another_process() -> None:
+    error = InputError("--steps", expected="a whole number", got="many.", fix="pass one")
+    assert str(error) == "--steps: expected a whole number, got many. Fix: pass one."
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert str(InputError("nothing else is known")) == "nothing else is known."
+
+
+@pytest.mark.parametrize("value", [0, -1, 11, 2.0, "3", None, True])
+def test_whole_numbers_in_range(value: object) -> None:
+    assert check_whole("count", 10, minimum=1, maximum=10) == 10
+    with pytest.raises(InputError, match=f"count: expected a whole number >= 1 and <= 10, got {value!r}"):
+        check_whole("count", value, minimum=1, maximum=10)
