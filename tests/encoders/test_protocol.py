@@ -50,7 +50,7 @@ def test_smallest_size(name: str) -> None:
     encoder = SMALL[name]()
     smallest = encoder.min_size
     encoder(torch.randn(1, 3, smallest, smallest))  # trains at a batch of one
-    with pytest.raises(ValueError, match=f"got {smallest - 1}x90: resize or pad the image to {smallest}x90"):
+    with pytest.raises(ValueError, match=f"got {smallest - 1}x90: resize or pad it to {smallest}x90"):
         encoder(torch.zeros(1, 3, smallest - 1, 90))
     with pytest.raises(ValueError, match=r"must be \(B, 3, H, W\)"):
         encoder(torch.zeros(1, 4, 64, 64))
