@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gancomponents.decoders.inputs import check_channels, fused
+from gancomponents.decoders.inputs import check_channels, check_halvings, check_low_level, fused
 from gancomponents.layers import ConvBlock, PaddingMode, ResidualBlock, UpsampleNearest, leaky_relu
 
 
@@ -36,7 +36,7 @@ class ConvDecoder(nn.Module):
 
     Raises:
         ValueError: low-level features of an encoder with one map, a width that cannot be halved often enough,
-            or features that do not match ``in_channels``.
+            or features or a fusion that do not match.
 
     >>> decoder = ConvDecoder([8, 32], 3, upsamplings=2, proj_channels=16)
     >>> decoder([torch.randn(2, 8, 10, 6), torch.randn(2, 32, 5, 3)]).shape
@@ -60,22 +60,18 @@ class ConvDecoder(nn.Module):
         output_activation: Callable[[], nn.Module] | None = None,
     ) -> None:
         super().__init__()
-        if low_level and len(in_channels) < 2:
-            raise ValueError(
-                f"in_channels must hold low-level features too, got {list(in_channels)}: use low_level=False"
-            )
-        if low_level and proj_channels is None:
-            raise ValueError("proj_channels must be a number to merge low-level features, got None: give one")
+        if low_level:
+            check_low_level(in_channels, "use low_level=False")
+            if proj_channels is None:
+                raise ValueError(
+                    "proj_channels must be a number to merge low-level features, got None: give one"
+                )
         if upsamplings < 0 or residual_blocks < 0:
             raise ValueError(
                 f"upsamplings and residual_blocks must be >= 0, got {upsamplings} and {residual_blocks}"
             )
         width = in_channels[-1] if proj_channels is None else proj_channels
-        if width < 1 or width % 2**upsamplings:
-            raise ValueError(
-                f"proj_channels must be a multiple of {2**upsamplings} for {upsamplings} upsamplings, "
-                f"got {width}: use {max(1, round(width / 2**upsamplings)) * 2**upsamplings}"
-            )
+        check_halvings("proj_channels", width, upsamplings)
 
         def block(before: int, after: int, kernel_size: int) -> ConvBlock:
             return ConvBlock(
@@ -113,7 +109,7 @@ class ConvDecoder(nn.Module):
             width //= 2
         self.head = ConvBlock(width, out_channels, 3, activation=output_activation, padding_mode=padding_mode)
 
-    def forward(self, features: Sequence[Tensor], fusion: Tensor | None = None) -> Tensor:
+    def forward(self, features: Sequence[Tensor], *, fusion: Tensor | None = None) -> Tensor:
         check_channels(features, self.in_channels)
         y = fused(features[-1], fusion)
         if self.project is not None:

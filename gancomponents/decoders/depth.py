@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gancomponents.decoders.conv import ConvDecoder
-from gancomponents.decoders.inputs import check_channels, resized
+from gancomponents.decoders.inputs import check_channels, check_size, resized
 from gancomponents.layers import ConvBlock, PaddingMode, UpsampleNearest, leaky_relu
 
 _RESIZES = ("bilinear", "bicubic", "upstream")
@@ -36,7 +36,8 @@ class DADADepthDecoder(nn.Module):
     ClimateGAN); and fusion (B, in_channels[-1], h, w), to multiply the coarse features with, or None.
 
     Raises:
-        ValueError: sizes below one, an unknown ``resize``, or features that do not match ``in_channels``.
+        ValueError: sizes below one, an unknown ``resize``, features that do not match ``in_channels``, or a
+            ``size`` that is no pair of height and width.
 
     >>> import torch
     >>> decoder = DADADepthDecoder([8, 32], hidden_channels=16, bottleneck_channels=8, head_channels=4)
@@ -90,9 +91,10 @@ class DADADepthDecoder(nn.Module):
             )
 
     def forward(
-        self, features: Sequence[Tensor], size: tuple[int, int] | None = None
+        self, features: Sequence[Tensor], *, size: tuple[int, int] | None = None
     ) -> tuple[Tensor, Tensor | None]:
         check_channels(features, self.in_channels)
+        check_size(size)
         encoded = self.encode(features[-1])
         fusion = None if self.decode is None else self.decode(encoded)
         depth = encoded.mean(dim=1, keepdim=True) if self.head is None else self.head(encoded)
@@ -133,11 +135,12 @@ class DepthDecoder(nn.Module):
     None in the place of :class:`DADADepthDecoder`'s fusion, which this decoder has not.
 
     Raises:
-        ValueError: fewer than two buckets, or as :class:`ConvDecoder`.
+        ValueError: fewer than two buckets, a ``size`` that is no pair of height and width, or as
+            :class:`ConvDecoder`.
 
     >>> import torch
     >>> decoder = DepthDecoder([8, 32], buckets=16, proj_channels=8)
-    >>> logits, fusion = decoder([torch.randn(2, 8, 10, 6), torch.randn(2, 32, 5, 3)], (12, 9))
+    >>> logits, fusion = decoder([torch.randn(2, 8, 10, 6), torch.randn(2, 32, 5, 3)], size=(12, 9))
     >>> logits.shape, fusion
     (torch.Size([2, 16, 12, 9]), None)
     """
@@ -175,7 +178,10 @@ class DepthDecoder(nn.Module):
             padding_mode=padding_mode,
         )
 
-    def forward(self, features: Sequence[Tensor], size: tuple[int, int] | None = None) -> tuple[Tensor, None]:
+    def forward(
+        self, features: Sequence[Tensor], *, size: tuple[int, int] | None = None
+    ) -> tuple[Tensor, None]:
+        check_size(size)
         return resized(self.decode(features), size, align_corners=self.upstream_layout), None
 
 

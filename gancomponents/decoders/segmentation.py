@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gancomponents.decoders.aspp import ASPP, conv_unit
-from gancomponents.decoders.inputs import check_channels, fused, resized
+from gancomponents.decoders.inputs import check_channels, check_low_level, check_size, fused, resized
 from gancomponents.layers import UpsampleNearest, initialise
 
 
@@ -37,7 +37,8 @@ class DeepLabV3PlusDecoder(nn.Module):
     features' size ((h + 2, w + 2) in the upstream layout).
 
     Raises:
-        ValueError: an encoder with one feature map, sizes below one, or features that do not match.
+        ValueError: an encoder with one feature map, sizes below one, features or a fusion that do not match,
+            or a ``size`` that is no pair of height and width.
 
     >>> decoder = DeepLabV3PlusDecoder([8, 32], 11, aspp_channels=8, low_channels=4, channels=8)
     >>> decoder([torch.randn(2, 8, 10, 6), torch.randn(2, 32, 5, 3)], size=(40, 24)).shape
@@ -57,12 +58,8 @@ class DeepLabV3PlusDecoder(nn.Module):
         upstream_layout: bool = False,
     ) -> None:
         super().__init__()
-        if len(in_channels) < 2:
-            raise ValueError(
-                f"in_channels must hold low-level features too, got {list(in_channels)}: add them"
-            )
-        if num_classes < 1:
-            raise ValueError(f"num_classes must be >= 1, got {num_classes}: count the classes")
+        check_low_level(in_channels, "add them")
+        _check_widths(num_classes=num_classes, low_channels=low_channels, channels=channels)
         self.in_channels = list(in_channels)
         self.upstream_layout = upstream_layout
         self.aspp = ASPP(
@@ -86,10 +83,12 @@ class DeepLabV3PlusDecoder(nn.Module):
     def forward(
         self,
         features: Sequence[Tensor],
+        *,
         fusion: Tensor | None = None,
         size: tuple[int, int] | None = None,
     ) -> Tensor:
         check_channels(features, self.in_channels)
+        check_size(size)
         low, context = features[0], self.aspp(fused(features[-1], fusion))
         logits = self.combine(context, low) if self.upstream_layout else self.combine(low, context)
         return resized(logits, size, align_corners=self.upstream_layout)
@@ -122,7 +121,8 @@ class DeepLabV2Decoder(nn.Module):
     final resize is bilinear.
 
     Raises:
-        ValueError: sizes below one, not three probabilities, or features that do not match ``in_channels``.
+        ValueError: sizes below one, not three probabilities, features or a fusion that do not match, or a
+            ``size`` that is no pair of height and width.
 
     >>> decoder = DeepLabV2Decoder([8, 32], 11, aspp_channels=8, channels=8)
     >>> decoder([torch.randn(1, 8, 10, 6), torch.randn(1, 32, 5, 3)], size=(40, 24)).shape
@@ -142,8 +142,7 @@ class DeepLabV2Decoder(nn.Module):
         upstream_layout: bool = False,
     ) -> None:
         super().__init__()
-        if num_classes < 1:
-            raise ValueError(f"num_classes must be >= 1, got {num_classes}: count the classes")
+        _check_widths(num_classes=num_classes, channels=channels)
         if len(dropout) != 3:
             raise ValueError(f"dropout must be three probabilities, got {tuple(dropout)}: give 0 for none")
         self.in_channels = list(in_channels)
@@ -164,10 +163,12 @@ class DeepLabV2Decoder(nn.Module):
     def forward(
         self,
         features: Sequence[Tensor],
+        *,
         fusion: Tensor | None = None,
         size: tuple[int, int] | None = None,
     ) -> Tensor:
         check_channels(features, self.in_channels)
+        check_size(size)
         context = self.aspp(fused(features[-1], fusion))
         logits = self.classify(self.refine(self.upsample(context)))
         return resized(logits, size, align_corners=self.upstream_layout)
@@ -189,7 +190,8 @@ class SeparableDecoder(nn.Module):
     logits (B, num_classes, \\*size), (B, num_classes, h, w) without ``size``. The final resize is bilinear.
 
     Raises:
-        ValueError: sizes below one, or features that do not match ``in_channels``.
+        ValueError: sizes below one, features or a fusion that do not match, or a ``size`` that is no pair of
+            height and width.
 
     >>> decoder = SeparableDecoder([8, 32], 11, channels=16)
     >>> decoder([torch.randn(2, 8, 10, 6), torch.randn(2, 32, 5, 3)], size=(40, 24)).shape
@@ -205,8 +207,7 @@ class SeparableDecoder(nn.Module):
         upstream_layout: bool = False,
     ) -> None:
         super().__init__()
-        if num_classes < 1 or channels < 1:
-            raise ValueError(f"num_classes and channels must be >= 1, got {num_classes} and {channels}")
+        _check_widths(num_classes=num_classes, channels=channels)
         self.in_channels = list(in_channels)
         self.upstream_layout = upstream_layout
         self.blocks = nn.Sequential(_separable(in_channels[-1], channels), _separable(channels, channels))
@@ -216,12 +217,20 @@ class SeparableDecoder(nn.Module):
     def forward(
         self,
         features: Sequence[Tensor],
+        *,
         fusion: Tensor | None = None,
         size: tuple[int, int] | None = None,
     ) -> Tensor:
         check_channels(features, self.in_channels)
+        check_size(size)
         logits = self.classify(self.blocks(fused(features[-1], fusion)))
         return resized(logits, size, align_corners=self.upstream_layout)
+
+
+def _check_widths(**widths: int) -> None:
+    for name, value in widths.items():
+        if value < 1:
+            raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
 
 
 def _separable(in_channels: int, out_channels: int) -> nn.Sequential:

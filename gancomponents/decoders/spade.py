@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gancomponents.decoders.inputs import check_channels, fused, resized
+from gancomponents.decoders.inputs import check_channels, check_halvings, check_low_level, fused, resized
 from gancomponents.layers import ConvBlock, PaddingMode, SPADEResidualBlock, UpsampleNearest, leaky_relu
 from gancomponents.layers.norms import min_max
 
@@ -43,7 +43,7 @@ class SPADEMaskDecoder(nn.Module):
 
     Raises:
         ValueError: low-level features of an encoder with one map, a width that cannot be halved often enough,
-            or features or a condition that do not match.
+            or features, a condition or a fusion that do not match.
 
     >>> decoder = SPADEMaskDecoder([8, 32], channels=16, proj_channels=8, hidden_channels=4)
     >>> decoder([torch.randn(2, 8, 10, 6), torch.randn(2, 32, 5, 3)], torch.randn(2, 15, 7, 7)).shape
@@ -67,19 +67,13 @@ class SPADEMaskDecoder(nn.Module):
         activate_output: bool = True,
     ) -> None:
         super().__init__()
-        if low_level and len(in_channels) < 2:
-            raise ValueError(
-                f"in_channels must hold low-level features too, got {list(in_channels)}: use low_level=False"
-            )
+        if low_level:
+            check_low_level(in_channels, "use low_level=False")
         if upsamplings < 0:
             raise ValueError(
                 f"upsamplings must be >= 0, got {upsamplings}: three undo an output stride of eight"
             )
-        if channels < 1 or channels % 2**upsamplings:
-            raise ValueError(
-                f"channels must be a multiple of {2**upsamplings} for {upsamplings} upsamplings, "
-                f"got {channels}: use {max(1, round(channels / 2**upsamplings)) * 2**upsamplings}"
-            )
+        check_halvings("channels", channels, upsamplings)
 
         def block(before: int, after: int) -> ConvBlock:
             return ConvBlock(
@@ -121,7 +115,7 @@ class SPADEMaskDecoder(nn.Module):
         self.upsample = UpsampleNearest(2)
         self.head = ConvBlock(channels, 1, activation=None, padding_mode=padding_mode, spectral=spectral)
 
-    def forward(self, features: Sequence[Tensor], cond: Tensor, fusion: Tensor | None = None) -> Tensor:
+    def forward(self, features: Sequence[Tensor], cond: Tensor, *, fusion: Tensor | None = None) -> Tensor:
         check_channels(features, self.in_channels)
         if cond.ndim != 4 or cond.shape[1] != self.cond_channels:
             raise ValueError(

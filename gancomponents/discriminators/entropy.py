@@ -5,6 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from gancomponents.discriminators.pairs import compared
+from gancomponents.encoders.protocol import check_image
 from gancomponents.layers import ConvBlock, leaky_relu
 
 _MIN_SIZE = 32
@@ -24,7 +25,7 @@ class EntropyDiscriminator(nn.Module):
     Shape: (B, in_channels, H, W) to (B, 1, H / 32, W / 32) rounded down. Scores are logits.
 
     Raises:
-        ValueError: a size below one, or an input smaller than 32 on a side.
+        ValueError: a size below one, or an input of other channels or smaller than 32 on a side.
 
     >>> import torch
     >>> EntropyDiscriminator(11, width=4)(torch.rand(2, 11, 64, 40)).shape
@@ -36,6 +37,7 @@ class EntropyDiscriminator(nn.Module):
         for name, value in {"in_channels": in_channels, "width": width}.items():
             if value < 1:
                 raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+        self.in_channels = in_channels
         #: Smallest height and width that leave one score.
         self.min_size = _MIN_SIZE
         widths = [in_channels, width, 2 * width, 4 * width, 8 * width]
@@ -48,11 +50,7 @@ class EntropyDiscriminator(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        if min(x.shape[-2:]) < self.min_size:
-            raise ValueError(
-                f"x must be at least {self.min_size}x{self.min_size}, got {x.shape[-2]}x{x.shape[-1]}: "
-                "resize the entropy map"
-            )
+        check_image(x, self.in_channels, self.min_size)
         return self.stages(x)
 
     def compare(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:

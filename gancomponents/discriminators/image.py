@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gancomponents.discriminators.pairs import compared
+from gancomponents.encoders.protocol import check_image
 from gancomponents.layers import PreActivationBlock, leaky_relu, spectral_norm
 
 _WIDEST = 8  # times the width of the first level
@@ -81,8 +82,7 @@ class ImageDiscriminator(nn.Module):
 
     def features(self, x: Tensor) -> list[Tensor]:
         """The maps of every level, fine first, and the scores (B, 1) last: what feature matching takes."""
-        if x.ndim != 4 or x.shape[1] != self.in_channels:
-            raise ValueError(f"x must be (B, {self.in_channels}, H, W), got {tuple(x.shape)}: match it")
+        check_image(x, self.in_channels)
         y = self.first(x)
         found = []
         for index, level in enumerate(self.levels):

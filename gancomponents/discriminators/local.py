@@ -23,7 +23,7 @@ class LocalGlobalDiscriminator(nn.Module):
 
     Shape: image (B, in_channels, H, W) and mask (B, 1, H, W), 1 where painted, in [0, 1], to the pair (result of
     ``whole`` on image, result of ``local`` on image * mask); gradients reach the mask too. Scores are logits
-    where the factory's are.
+    where the factory's are, as those of every discriminator here.
 
     Raises:
         ValueError: ``in_channels`` below one, or a mask of another size or with more than one channel.

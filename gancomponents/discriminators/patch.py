@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gancomponents.discriminators.pairs import compared
+from gancomponents.encoders.protocol import check_image
 from gancomponents.layers import ConvBlock, InstanceNorm, leaky_relu
 
 _WIDEST = 8  # times the width of the first stage
@@ -19,22 +19,26 @@ class PatchDiscriminator(nn.Module):
     features serve the matching loss of Wang et al. 2018 (pix2pixHD), eq. 4. Deviation: spectral norm on every
     convolution, as in Park et al. 2019.
 
+    For gradient penalties (WGAN-GP, R1 and R2), take ``norm=None`` or instance norm and ``spectral=False``: they
+    differentiate each score by its own image, which batch norm mixes with the others of the batch, and spectral
+    norm already bounds the gradient that they penalise.
+
     Args:
         in_channels: channels of the input, condition included.
         width: channels of the first stage; they double per stage, up to eight times.
         layers: stages of stride two; one of stride one and the scores follow.
         norm: factory of the norm after all but the first and the last convolution, or None.
-        sigmoid: append the scores' sigmoid as one more entry.
         spectral: normalise every weight spectrally.
         bias: of the convolutions that a norm follows; None as in :class:`~gancomponents.layers.ConvBlock`.
 
     Shape: (B, in_channels, H, W) to a list of ``layers + 2`` feature maps, the last one the scores
-    (B, 1, H / 2^layers - 2, W / 2^layers - 2), rounded down. Scores are logits; with ``sigmoid`` one more
-    entry of the same shape holds probabilities.
+    (B, 1, H / 2^layers - 2, W / 2^layers - 2), rounded down. Scores are logits, as the losses take them;
+    ``torch.sigmoid`` makes them probabilities.
 
     Raises:
-        ValueError: a size below one, or an input smaller than ``min_size`` on a side.
+        ValueError: a size below one, or an input of other channels or smaller than ``min_size`` on a side.
 
+    >>> import torch
     >>> features = PatchDiscriminator(4, width=8, layers=3)(torch.randn(2, 4, 64, 32))
     >>> [tuple(f.shape[1:]) for f in features]
     [(8, 32, 16), (16, 16, 8), (32, 8, 4), (64, 7, 3), (1, 6, 2)]
@@ -47,7 +51,6 @@ class PatchDiscriminator(nn.Module):
         width: int = 64,
         layers: int = 4,
         norm: Callable[[int], nn.Module] | None = InstanceNorm,
-        sigmoid: bool = False,
         spectral: bool = True,
         bias: bool | None = None,
     ) -> None:
@@ -55,9 +58,9 @@ class PatchDiscriminator(nn.Module):
         for name, value in {"in_channels": in_channels, "width": width, "layers": layers}.items():
             if value < 1:
                 raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+        self.in_channels = in_channels
         #: Smallest height and width that leave one score.
         self.min_size = 3 * 2**layers
-        self.sigmoid = sigmoid
         widths = [width * min(2**k, _WIDEST) for k in range(layers + 1)]
         first = ConvBlock(
             in_channels, width, 4, stride=2, padding=1, activation=leaky_relu, spectral=spectral
@@ -80,13 +83,11 @@ class PatchDiscriminator(nn.Module):
         self.stages = nn.ModuleList([first, *middle, last])
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        _check_size(x, self.min_size)
+        check_image(x, self.in_channels, self.min_size, otherwise="use fewer layers")
         features = []
         for stage in self.stages:
             x = stage(x)
             features.append(x)
-        if self.sigmoid:
-            features.append(torch.sigmoid(x))
         return features
 
     def compare(self, real: Tensor, fake: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -114,16 +115,16 @@ class MultiScalePatchDiscriminator(nn.Module):
         scales: number of discriminators; the k-th sees the input halved k times.
         width: channels of each first stage.
         layers: stages of stride two of each discriminator.
-        norm: factory of the norm, or None.
-        sigmoid: append the scores' sigmoid to each list.
+        norm: factory of the norm, or None; for gradient penalties see :class:`PatchDiscriminator`.
         spectral: normalise every weight spectrally.
         bias: as in :class:`PatchDiscriminator`.
 
     Shape: (B, in_channels, H, W) to a list over scales, finest first, of :class:`PatchDiscriminator` results.
 
     Raises:
-        ValueError: a size below one, or an input smaller than ``min_size`` on a side.
+        ValueError: a size below one, or an input of other channels or smaller than ``min_size`` on a side.
 
+    >>> import torch
     >>> critic = MultiScalePatchDiscriminator(3, scales=2, width=4, layers=2)
     >>> real, fake = critic.compare(torch.randn(2, 3, 32, 32), torch.randn(2, 3, 32, 32))
     >>> [tuple(features[-1].shape) for features in fake]
@@ -138,20 +139,19 @@ class MultiScalePatchDiscriminator(nn.Module):
         width: int = 64,
         layers: int = 4,
         norm: Callable[[int], nn.Module] | None = InstanceNorm,
-        sigmoid: bool = False,
         spectral: bool = True,
         bias: bool | None = None,
     ) -> None:
         super().__init__()
         if scales < 1:
             raise ValueError(f"scales must be >= 1, got {scales}: give a positive whole number")
+        self.in_channels = in_channels
         self.scales = nn.ModuleList(
             PatchDiscriminator(
                 in_channels,
                 width=width,
                 layers=layers,
                 norm=norm,
-                sigmoid=sigmoid,
                 spectral=spectral,
                 bias=bias,
             )
@@ -161,7 +161,7 @@ class MultiScalePatchDiscriminator(nn.Module):
         self.min_size = (3 * 2**layers - 1) * 2 ** (scales - 1) + 1
 
     def forward(self, x: Tensor) -> list[list[Tensor]]:
-        _check_size(x, self.min_size)
+        check_image(x, self.in_channels, self.min_size, otherwise="use fewer layers or scales")
         results = []
         for index, scale in enumerate(self.scales):
             if index:
@@ -181,11 +181,3 @@ class MultiScalePatchDiscriminator(nn.Module):
         Shape: twice (B, in_channels, H, W) to twice the result of ``forward``.
         """
         return compared(self, real, fake)
-
-
-def _check_size(x: Tensor, smallest: int) -> None:
-    if min(x.shape[-2:]) < smallest:
-        raise ValueError(
-            f"x must be at least {smallest}x{smallest}, got {x.shape[-2]}x{x.shape[-1]}: "
-            "use larger images, or fewer layers or scales"
-        )

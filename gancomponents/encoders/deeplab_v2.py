@@ -81,7 +81,7 @@ class DeepLabV2ResNet(nn.Module):
         self.in_channels = in_channels
         self.out_channels = [EXPANSION * width, 8 * EXPANSION * width]
         self.strides = [4, 8]
-        #: Smallest height and width: two coarse pixels, so that norms train on a batch of one.
+        #: Smallest height and width, two coarse pixels, so that norms train on a batch of one.
         self.min_size = 16
         self.upstream_layout = upstream_layout
         norm = _FROZEN_NORMS[frozen_norms]

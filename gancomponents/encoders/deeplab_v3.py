@@ -63,7 +63,7 @@ class DeepLabV3ResNet(nn.Module):
         self.in_channels = in_channels
         self.out_channels = [EXPANSION * width, 8 * EXPANSION * width]
         self.strides = [4, output_stride]
-        #: Smallest height and width: two coarse pixels, so that batch norm trains on a batch of one.
+        #: Smallest height and width, two coarse pixels, so that batch norm trains on a batch of one.
         self.min_size = 2 * output_stride
 
         strides, dilations = LAYOUTS[output_stride]

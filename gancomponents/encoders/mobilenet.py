@@ -96,7 +96,7 @@ class MobileNetV2(nn.Module):
             raise ValueError(f"width_multiplier must be > 0, got {width_multiplier}: use 1.0 for full width")
         self.in_channels = in_channels
         self.strides = [4, 8]
-        #: Smallest height and width: two pixels at H / 16, so that batch norm trains on a batch of one.
+        #: Smallest height and width, two pixels at H / 16, so that batch norm trains on a batch of one.
         self.min_size = 32
         before = _scaled(32, width_multiplier)
         self.conv1 = _conv_bn_relu6(in_channels, before, 3, stride=2)

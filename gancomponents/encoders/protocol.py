@@ -41,22 +41,34 @@ class Encoder(Protocol):
     def __call__(self, x: Tensor, /) -> list[Tensor]: ...
 
 
-def check_image(x: Tensor, in_channels: int, smallest: int) -> None:
+def check_image(x: Tensor, in_channels: int, smallest: int = 1, *, otherwise: str = "") -> None:
     """Refuse an image of another number of channels, or too small on a side.
 
+    Args:
+        x: what a network was given.
+        in_channels: what it was made for.
+        smallest: height and width that it needs.
+        otherwise: what helps beside a larger image.
+
     Raises:
-        ValueError: naming the size to use.
+        ValueError: naming the channels or the size to use.
 
     >>> import torch
-    >>> check_image(torch.zeros(1, 3, 8, 64), 3, 16)
+    >>> check_image(torch.zeros(1, 3, 8, 64), 3, 16, otherwise="use fewer layers")
     Traceback (most recent call last):
-    ValueError: x must be at least 16x16, got 8x64: resize or pad the image to 16x64
+    ValueError: x must be at least 16x16, got 8x64: resize or pad it to 16x64, or use fewer layers
     """
-    if x.ndim != 4 or x.shape[1] != in_channels:
-        raise ValueError(f"x must be (B, {in_channels}, H, W), got {tuple(x.shape)}: pass a batch of images")
+    if x.ndim != 4:
+        raise ValueError(f"x must be (B, {in_channels}, H, W), got {tuple(x.shape)}: pass a batch")
+    if x.shape[1] != in_channels:
+        raise ValueError(
+            f"x must be (B, {in_channels}, H, W), got {tuple(x.shape)}: "
+            f"pass {in_channels} channels, or make the network with in_channels={x.shape[1]}"
+        )
     height, width = x.shape[-2:]
     if min(height, width) < smallest:
         raise ValueError(
             f"x must be at least {smallest}x{smallest}, got {height}x{width}: "
-            f"resize or pad the image to {max(height, smallest)}x{max(width, smallest)}"
+            f"resize or pad it to {max(height, smallest)}x{max(width, smallest)}"
+            + (f", or {otherwise}" if otherwise else "")
         )

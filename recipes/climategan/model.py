@@ -33,9 +33,10 @@ class Masker(nn.Module):
 
     Args:
         encoder: any encoder that keeps `gancomponents.encoders.Encoder`'s protocol.
-        depth: builds the depth decoder from the encoder's channels; it returns ``(depth, fusion)``.
-        segmentation: builds the segmentation decoder.
-        mask: builds the mask decoder.
+        depth: builds the depth decoder from the encoder's channels; it is called with the features and
+            ``size`` and returns ``(depth, fusion)``.
+        segmentation: builds the segmentation decoder, called with the features, ``fusion`` and ``size``.
+        mask: builds the mask decoder, called with the features and ``fusion``.
         target_stride: depth and segmentation are predicted at this fraction of the image.
         fuse_segmentation: multiply the segmentation decoder's features by the depth's (DADA fusion).
         fuse_mask: the same for the mask decoder's.
@@ -83,9 +84,11 @@ class Masker(nn.Module):
     def forward(self, x: Tensor) -> Prediction:
         features = self.encoder(x)
         size = tuple(-(-side // self.target_stride) for side in x.shape[-2:])
-        depth, fusion = self.depth(features, size)
-        segmentation = self.segmentation(features, fusion if self.fuse_segmentation else None, size)
-        mask = self.mask(features, fusion if self.fuse_mask else None)
+        depth, fusion = self.depth(features, size=size)
+        segmentation = self.segmentation(
+            features, fusion=fusion if self.fuse_segmentation else None, size=size
+        )
+        mask = self.mask(features, fusion=fusion if self.fuse_mask else None)
         if mask.shape[-2:] != x.shape[-2:]:
             mask = F.interpolate(mask, x.shape[-2:], mode="bilinear", align_corners=False)
         return Prediction(depth, segmentation, mask)

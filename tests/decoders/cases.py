@@ -28,12 +28,16 @@ def _coarse(batch: int) -> tuple[torch.Tensor]:
     return (torch.randn(batch, 12, 6, 5),)
 
 
-def _sized(decoder: nn.Module, *inputs: Any) -> Any:
-    return decoder(*inputs, size=_SIZE)
+def _fuse(decoder: nn.Module, features: Any, fusion: torch.Tensor) -> Any:
+    return decoder(features, fusion=fusion)
+
+
+def _fuse_sized(decoder: nn.Module, features: Any, fusion: torch.Tensor) -> Any:
+    return decoder(features, fusion=fusion, size=_SIZE)
 
 
 def _depth_alone(decoder: nn.Module, features: Any) -> Any:
-    return decoder(features, _SIZE)[0]
+    return decoder(features, size=_SIZE)[0]
 
 
 def _dada(**options: Any) -> decoders.DADADepthDecoder:
@@ -76,19 +80,21 @@ CASES: list[Case | Elsewhere] = [
         lambda: decoders.ConvDecoder(_CHANNELS, 3, upsamplings=2, residual_blocks=1, proj_channels=4),
         _fused,
         lambda b: (b, 3, 24, 20),
+        call=_fuse,
     ),
     Case(
         "decoders.MaskDecoder",
         lambda: decoders.MaskDecoder(_CHANNELS, residual_blocks=1, proj_channels=8),
         _fused,
         lambda b: (b, 1, 48, 40),
+        call=_fuse,
     ),
     Case(
         "decoders.DADADepthDecoder",
         _dada,
         _features,
         lambda b: [(b, 1, *_SIZE), (b, 12, 6, 5)],
-        call=lambda decoder, features: decoder(features, _SIZE),
+        call=lambda decoder, features: decoder(features, size=_SIZE),
         label="fusion",
     ),
     Case(
@@ -114,7 +120,7 @@ CASES: list[Case | Elsewhere] = [
         ]
     ),
     *(
-        Case(f"decoders.{name}", make, _fused, lambda b: (b, 5, *_SIZE), call=_sized, label=label)
+        Case(f"decoders.{name}", make, _fused, lambda b: (b, 5, *_SIZE), call=_fuse_sized, label=label)
         for name, label, make in [
             ("DeepLabV3PlusDecoder", "right", _v3plus),
             ("DeepLabV3PlusDecoder", "pooling", lambda: _v3plus(image_pooling=True)),

@@ -40,10 +40,10 @@ def test_dada_is_the_mean_of_the_bottleneck_without_upsampling() -> None:
 def test_depth_at_its_own_size_is_not_resized(resize: str) -> None:
     decoder = DADA(resize=resize).eval()
     maps = features()
-    assert torch.equal(decoder(maps)[0], decoder(maps, (12, 10))[0])
+    assert torch.equal(decoder(maps)[0], decoder(maps, size=(12, 10))[0])
     # A width alone is noticed, and so is a height; sizes are pairs.
-    assert decoder(maps, (12, 11))[0].shape == (2, 1, 12, 11)
-    assert decoder(maps, (13, 10))[0].shape == (2, 1, 13, 10)
+    assert decoder(maps, size=(12, 11))[0].shape == (2, 1, 12, 11)
+    assert decoder(maps, size=(13, 10))[0].shape == (2, 1, 13, 10)
 
 
 @pytest.mark.known_bug(9)
@@ -51,7 +51,7 @@ def test_depth_is_resized_once_and_smoothly() -> None:
     maps = features()
     for resize in ("bilinear", "bicubic"):
         decoder = DADA(resize=resize).eval()
-        small, large = decoder(maps)[0], decoder(maps, (24, 20))[0]
+        small, large = decoder(maps)[0], decoder(maps, size=(24, 20))[0]
         torch.testing.assert_close(large, nn.functional.interpolate(small, (24, 20), mode=resize))
 
 
@@ -85,7 +85,7 @@ def test_plain_depth_options() -> None:
         expected = nn.functional.interpolate(
             decoder(maps)[0], (25, 17), mode="bilinear", align_corners=upstream
         )
-        torch.testing.assert_close(decoder(maps, (25, 17))[0], expected)
+        torch.testing.assert_close(decoder(maps, size=(25, 17))[0], expected)
 
 
 @pytest.mark.parametrize("buckets", [2, 3, 16, 256])

@@ -65,7 +65,7 @@ def test_the_final_resize_aligns_corners_only_upstream(make: Callable[..., nn.Mo
     maps = features()
     for upstream in (False, True):
         decoder = make(upstream_layout=upstream).eval()
-        small, large = decoder(maps), decoder(maps, None, (31, 33))
+        small, large = decoder(maps), decoder(maps, size=(31, 33))
         resized = nn.functional.interpolate(small, (31, 33), mode="bilinear", align_corners=upstream)
         torch.testing.assert_close(large, resized)
 
@@ -77,8 +77,10 @@ def test_the_final_resize_aligns_corners_only_upstream(make: Callable[..., nn.Mo
         (partial(DeepLabV3PlusDecoder, CHANNELS, 0), "num_classes must be >= 1"),
         (partial(DeepLabV2Decoder, CHANNELS, 0), "num_classes must be >= 1"),
         (partial(DeepLabV2Decoder, CHANNELS, dropout=(0.5,)), "dropout must be three probabilities"),
-        (partial(SeparableDecoder, CHANNELS, 0), "num_classes and channels"),
-        (partial(SeparableDecoder, CHANNELS, channels=0), "num_classes and channels"),
+        (partial(DeepLabV3PlusDecoder, CHANNELS, low_channels=0), "low_channels must be >= 1"),
+        (partial(DeepLabV2Decoder, CHANNELS, channels=0), "^channels must be >= 1"),
+        (partial(SeparableDecoder, CHANNELS, 0), "num_classes must be >= 1"),
+        (partial(SeparableDecoder, CHANNELS, channels=0), "^channels must be >= 1"),
     ],
 )
 def test_bad_arguments_are_refused(make: Callable[[], nn.Module], message: str) -> None:

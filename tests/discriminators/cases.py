@@ -64,11 +64,11 @@ CASES: list[Case | Elsewhere] = [
     ),
     Case(
         "discriminators.PatchDiscriminator",
-        partial(_PATCH, sigmoid=True),
+        _PATCH,
         _pair,
-        lambda b: ([*_patch(b), _patch(b)[-1]], [*_patch(b), _patch(b)[-1]]),
+        lambda b: (_patch(b), _patch(b)),
         call=lambda critic, real, fake: critic.compare(real, fake),
-        label="compare-sigmoid",
+        label="compare",
     ),
     Case("discriminators.MultiScalePatchDiscriminator", partial(_SCALES, 3), _image, _scales),
     Case(

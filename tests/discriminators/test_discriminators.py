@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from gancomponents.discriminators import (
     DomainClassifier,
@@ -63,12 +63,50 @@ def test_widths_and_sizes_of_the_stages() -> None:
     assert [tuple(f.shape[2:]) for f in features[-3:]] == [(3, 4), (2, 3), (1, 2)]
 
 
-def test_sigmoid_is_one_more_entry() -> None:
-    features = PatchDiscriminator(3, width=4, layers=2, sigmoid=True)(torch.randn(1, 3, 16, 16))
-    assert len(features) == 5
-    assert torch.equal(features[-1], torch.sigmoid(features[-2]))
-    critic = MultiScalePatchDiscriminator(3, scales=1, width=4, layers=2, sigmoid=True)
-    assert len(critic(torch.randn(1, 3, 16, 16))[0]) == 5
+CRITICS = [
+    partial(PatchDiscriminator, width=4, layers=1),
+    partial(MultiScalePatchDiscriminator, scales=2, width=4, layers=1),
+    partial(EntropyDiscriminator, width=4),
+    partial(ImageDiscriminator, width=4, downsamplings=1),
+]
+
+
+@pytest.mark.parametrize("make", CRITICS, ids=lambda make: make.func.__name__)
+def test_scores_are_the_last_layers_own(make: Callable[[int], nn.Module]) -> None:
+    # Losses take the last entry for logits: no activation may follow the last layer.
+    critic = make(3).eval()
+    layer = [m for m in critic.modules() if isinstance(m, (nn.Conv2d, nn.Linear))][-1]
+    made: list[Tensor] = []
+    layer.register_forward_hook(lambda module, args, out: made.append(out))
+    scores = critic(torch.randn(2, 3, 33, 36))
+    while isinstance(scores, list):
+        scores = scores[-1]
+    assert torch.equal(scores, made[-1])
+    with pytest.raises(TypeError, match="sigmoid"):
+        make(3, sigmoid=True)
+
+
+@pytest.mark.parametrize("make", CRITICS, ids=lambda make: make.func.__name__)
+def test_an_input_of_other_channels_is_refused(make: Callable[[int], nn.Module]) -> None:
+    critic = make(3)
+    with pytest.raises(
+        ValueError,
+        match=r"x must be \(B, 3, H, W\), got \(1, 4, 40, 40\): .*make the network with in_channels=4",
+    ):
+        critic(torch.zeros(1, 4, 40, 40))
+    with pytest.raises(ValueError, match=r"x must be \(B, 3, H, W\), got \(3, 40, 40\): pass a batch"):
+        critic(torch.zeros(3, 40, 40))
+
+
+@pytest.mark.parametrize("norm", [None, InstanceNorm, nn.BatchNorm2d])
+def test_scores_mix_images_under_batch_norm_alone(norm: Callable[[int], nn.Module] | None) -> None:
+    # Gradient penalties take each score's gradient at its own image, twice differentiated.
+    critic = PatchDiscriminator(3, width=2, layers=1, norm=norm, spectral=False).double()
+    x = torch.randn(2, 3, 9, 8, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(critic(x)[-1][0].sum(), x, create_graph=True)
+    assert (gradient[1].abs().max().item() == 0) is (norm is not nn.BatchNorm2d)
+    gradient.square().sum().backward()
+    assert all(stage.conv.weight.grad.abs().max() > 0 for stage in critic.stages)
 
 
 def test_scales_are_independent_and_see_halvings() -> None:
@@ -139,7 +177,10 @@ def test_smallest_size_is_exact(critic: nn.Module) -> None:
 def test_three_scales_of_four_layers_need_189_pixels() -> None:
     critic = MultiScalePatchDiscriminator(4, width=1)
     assert critic.min_size == 189
-    with pytest.raises(ValueError, match="at least 189x189, got 128x128: use larger images, or fewer layers"):
+    with pytest.raises(
+        ValueError,
+        match="at least 189x189, got 128x128: resize or pad it to 189x189, or use fewer layers or scales",
+    ):
         critic(torch.zeros(1, 4, 128, 128))
     assert MultiScalePatchDiscriminator(4, width=1, layers=3)(torch.zeros(1, 4, 128, 128))
 

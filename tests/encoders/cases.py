@@ -80,6 +80,17 @@ CASES: list[Case | Elsewhere] = [
             ("tu-test_convnext", 32, (24, 32, 48, 64), (3, 3)),
         ]
     ),
+    Case(
+        "encoders.PretrainedEncoder",
+        lambda: encoders.PretrainedEncoder(
+            "tu-swin_tiny_patch4_window7_224",
+            options={"depths": (1, 2), "num_heads": (1, 1), "embed_dim": 4, "strict_img_size": False},
+            depth=3,
+        ),
+        lambda b: (torch.randn(b, 3, 65, 78),),
+        lambda b: [(b, 4, 17, 20), (b, 8, 9, 10)],
+        label="windows",
+    ),
     Case("encoders.FrozenBatchNorm", lambda: encoders.FrozenBatchNorm(8), _small, lambda b: (b, 8, 5, 6)),
     Case(
         "encoders.freeze",

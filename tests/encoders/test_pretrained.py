@@ -69,9 +69,97 @@ def test_options_reach_timm() -> None:
     assert max(rates) == pytest.approx(0.5)
 
 
+def test_swin_takes_any_size_where_told_to() -> None:
+    small = {"depths": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1), "embed_dim": 8}
+    make = partial(PretrainedEncoder, "tu-swin_tiny_patch4_window7_224")
+    with torch.device("meta"):
+        assert make(options=small)(torch.zeros(1, 3, 224, 224))[-1].shape == (1, 64, 7, 7)
+        with pytest.raises(
+            ValueError,
+            match=r"'tu-swin_tiny_patch4_window7_224' takes, got 96x128 .*: resize it to \(224, 224\), "
+            r"or try PretrainedEncoder\(..., options={'strict_img_size': False}\)",
+        ):
+            make(options=small)(torch.zeros(1, 3, 90, 100))
+        free = make(options={**small, "strict_img_size": False})
+        assert free(torch.zeros(1, 3, 90, 100))[-1].shape == (1, 64, 3, 4)
+
+
+def test_other_encoders_of_one_size_name_it_and_the_option() -> None:
+    make = partial(PretrainedEncoder, "tu-maxvit_tiny_tf_224")
+    with torch.device("meta"):
+        with pytest.raises(ValueError, match=r"resize it to \(224, 224\).*options={'img_size': \(64, 96\)}"):
+            make()(torch.zeros(1, 3, 64, 96))
+        sized = make(options={"img_size": (64, 96)})
+        assert sized(torch.zeros(1, 3, 64, 96))[-1].shape[-2:] == (2, 3)
+        with pytest.raises(ValueError, match=r"resize it to \(64, 96\)"):
+            sized(torch.zeros(1, 3, 96, 160))
+
+
+def test_errors_of_the_network_itself_pass() -> None:
+    def fail(*given: object) -> None:
+        raise RuntimeError("not of the size")
+
+    encoder = PretrainedEncoder(
+        "tu-swin_tiny_patch4_window7_224",
+        depth=2,
+        options={"depths": (1,), "num_heads": (1,), "embed_dim": 8},
+    )
+    encoder.encoder.register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="not of the size"):
+        encoder(torch.zeros(1, 3, 224, 224))
+
+
+def test_too_small_an_image_names_what_else_helps() -> None:
+    small = torch.zeros(1, 3, 60, 60)
+    with pytest.raises(
+        ValueError, match=r"at least 64x64.* pad it to 64x64, or use a smaller output_stride or depth"
+    ):
+        PretrainedEncoder("tu-test_resnet")(small)
+    assert PretrainedEncoder("tu-test_resnet", output_stride=16)(small)
+    assert PretrainedEncoder("tu-test_resnet", depth=4)(small)
+    with pytest.raises(ValueError, match=r"pad it to 16x16$"):
+        PretrainedEncoder("tu-test_resnet", output_stride=8)(small[..., :9, :9])
+
+
+@pytest.mark.parametrize("fault", [OSError, torch.OutOfMemoryError])
+def test_faults_of_network_and_memory_are_not_the_names(
+    fault: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: object, **options: object) -> None:
+        raise fault("elsewhere")
+
+    monkeypatch.setattr("segmentation_models_pytorch.encoders.get_encoder", fail)
+    with pytest.raises(fault, match="elsewhere"):
+        PretrainedEncoder("resnet18")
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (
+            partial(PretrainedEncoder, "tu-vit_tiny_patch16_224"),
+            "whose feature maps halve from stage to stage, got 'tu-vit_tiny_patch16_224' .* take a pyramid",
+        ),
+        (
+            partial(PretrainedEncoder, "tu-pvt_v2_b0", output_stride=16),
+            "that can have an output stride of 16, got 'tu-pvt_v2_b0' .*: use output_stride=32",
+        ),
+        (
+            partial(PretrainedEncoder, "vgg11", output_stride=8),
+            "that can have an output stride of 8, got 'vgg11' .*: use output_stride=32",
+        ),
+        (
+            partial(PretrainedEncoder, "tu-test_resnet", options={"nonsense": 1}),
+            "built with .*options={'nonsense': 1}, got 'tu-test_resnet' .*: change these",
+        ),
+        (
+            partial(PretrainedEncoder, "resnet18", weights="/tmp/w.pth"),
+            r"weights must be None or one of .*, got '/tmp/w.pth': .*encoders.load_weights",
+        ),
+        (
+            partial(PretrainedEncoder, "tu-test_resnet", weights="/tmp/w.pth"),
+            r"weights must be None or one of \['imagenet'\], got '/tmp/w.pth': .*encoders.load_weights",
+        ),
         (partial(PretrainedEncoder, "resnot18"), "got 'resnot18': did you mean 'resnet18'"),
         (partial(PretrainedEncoder, "tu-convnext_atoo"), "did you mean 'tu-convnext_atto'"),
         (partial(PretrainedEncoder, "convnext_tiny"), "did you mean 'tu-convnext_tiny'"),

@@ -50,7 +50,7 @@ def test_smallest_size(name: str) -> None:
     encoder = SMALL[name]()
     smallest = encoder.min_size
     encoder(torch.randn(1, 3, smallest, smallest))  # trains at a batch of one
-    with pytest.raises(ValueError, match=f"got {smallest - 1}x90: resize or pad the image to {smallest}x90"):
+    with pytest.raises(ValueError, match=f"got {smallest - 1}x90: resize or pad it to {smallest}x90"):
         encoder(torch.zeros(1, 3, smallest - 1, 90))
     with pytest.raises(ValueError, match=r"must be \(B, 3, H, W\)"):
         encoder(torch.zeros(1, 4, 64, 64))
@@ -73,17 +73,17 @@ def test_every_decoder_takes_any_encoder(encoder: Callable[[], nn.Module]) -> No
     size, channels = (65, 82), made.out_channels
     x = torch.randn(1, 3, *size)
     features = made(x)
-    depth, fusion = decoders.DADADepthDecoder(channels, hidden_channels=8)(features, size)
-    plain, _ = decoders.DepthDecoder(channels, proj_channels=4)(features, size)
+    depth, fusion = decoders.DADADepthDecoder(channels, hidden_channels=8)(features, size=size)
+    plain, _ = decoders.DepthDecoder(channels, proj_channels=4)(features, size=size)
     assert depth.shape == plain.shape == (1, 1, *size)
     logits = [
-        decoders.DeepLabV3PlusDecoder(channels, 5, channels=8)(features, fusion, size),
-        decoders.DeepLabV2Decoder(channels, 5, channels=8)(features, fusion, size),
-        decoders.SeparableDecoder(channels, 5)(features, fusion, size),
+        decoders.DeepLabV3PlusDecoder(channels, 5, channels=8)(features, fusion=fusion, size=size),
+        decoders.DeepLabV2Decoder(channels, 5, channels=8)(features, fusion=fusion, size=size),
+        decoders.SeparableDecoder(channels, 5)(features, fusion=fusion, size=size),
     ]
     assert all(map_.shape == (1, 5, *size) for map_ in logits)
     finer = tuple(8 * side for side in features[-1].shape[-2:])
-    assert decoders.MaskDecoder(channels, proj_channels=8)(features, fusion).shape == (1, 1, *finer)
+    assert decoders.MaskDecoder(channels, proj_channels=8)(features, fusion=fusion).shape == (1, 1, *finer)
     cond = decoders.mask_condition(depth, logits[0], x)
     spade = decoders.SPADEMaskDecoder(channels, cond_channels=9, channels=8, hidden_channels=4)
     mask = spade(features, cond)

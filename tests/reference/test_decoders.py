@@ -111,7 +111,7 @@ def test_dada_depth_decoder(case: Case) -> None:
     side = case.config["target_size"]
 
     def call(x: dict[str, Tensor]) -> Outputs:
-        depth, fusion = decoder(features(x, case.config), (side, side))
+        depth, fusion = decoder(features(x, case.config), size=(side, side))
         return {"0": depth} if fusion is None else {"0": depth, "1": fusion}
 
     check_module(case, decoder, keys.slots(decoder, keys.dada_decoder), call)
@@ -125,7 +125,7 @@ def test_depth_decoder(case: Case) -> None:
         case,
         decoder,
         keys.slots(decoder, rename),
-        lambda x: {"out": decoder(features(x, case.config), (side, side))[0]},
+        lambda x: {"out": decoder(features(x, case.config), size=(side, side))[0]},
     )
 
 
@@ -165,7 +165,7 @@ def test_segmentation_decoder(case: Case) -> None:
         case,
         decoder,
         keys.slots(decoder, rename),
-        lambda x: {"out": decoder(features(x, case.config), x.get("z_depth"), (side, side))},
+        lambda x: {"out": decoder(features(x, case.config), fusion=x.get("z_depth"), size=(side, side))},
     )
 
 
@@ -176,7 +176,7 @@ def test_mask_decoder(case: Case) -> None:
         case,
         decoder,
         keys.slots(decoder, rename),
-        lambda x: {"out": decoder(features(x, case.config), x.get("z_depth"))},
+        lambda x: {"out": decoder(features(x, case.config), fusion=x.get("z_depth"))},
     )
 
 

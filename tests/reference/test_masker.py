@@ -41,11 +41,11 @@ def test_masker(case: Case) -> None:
 
     def call(x: dict[str, Tensor]) -> Outputs:
         found = encoder(x["x"])
-        d, fusion = depth(found, size)
-        s = segmentation(found, fusion if fuses["s"] else None, size)
+        d, fusion = depth(found, size=size)
+        s = segmentation(found, fusion=fusion if fuses["s"] else None, size=size)
         image = x["x"] if config.get("gen.m.spade.cond_nc", 15) > 12 else None
         cond = mask_condition(d, s, image, detach=config.get("gen.m.spade.detach", False))
-        m = mask(found, cond) if spade else mask(found, fusion if fuses["m"] else None)
+        m = mask(found, cond) if spade else mask(found, fusion=fusion if fuses["m"] else None)
         named = {"d": d, "s": s, "cond": cond, "m_logits": m, "m": m.sigmoid()}
         named |= named_features(found, config, "z.", "z")
         return named if fusion is None else {**named, "z_depth": fusion}

@@ -51,12 +51,13 @@ def test_patch_discriminator(case: Case) -> None:
         width=config["ndf"],
         layers=config["n_layers"],
         norm=InstanceNorm if instance else nn.BatchNorm2d,
-        sigmoid=config["use_sigmoid"],
         bias=instance,
     )
 
     def call(x: dict[str, Tensor]) -> Outputs:
         results = critic(x["x"])
+        if config["use_sigmoid"]:
+            results = [[*scale, scale[-1].sigmoid()] for scale in results]
         if not config["get_intermediate_features"]:
             results = [scale[-1:] for scale in results]
         return {f"{i}.{k}": feature for i, scale in enumerate(results) for k, feature in enumerate(scale)}

@@ -35,8 +35,10 @@ def test_depth_is_decoded_once_and_its_fusion_handed_on() -> None:
     masker = _masker(depth=DADA, fuse_mask=True)
     made, given = [], []
     masker.depth.register_forward_hook(lambda module, args, out: made.append(out[1]))
-    masker.segmentation.register_forward_hook(lambda module, args, out: given.append(args[1]))
-    masker.mask.register_forward_hook(lambda module, args, out: given.append(args[1]))
+    for decoder in (masker.segmentation, masker.mask):
+        decoder.register_forward_pre_hook(
+            lambda module, args, options: given.append(options["fusion"]), with_kwargs=True
+        )
     masker(torch.randn(1, 3, 33, 40))
     assert len(made) == 1
     assert [fusion is made[0] for fusion in given] == [True, True]
