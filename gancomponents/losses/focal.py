@@ -38,7 +38,7 @@ def focal_loss(
             where every label is ignored.
 
     Raises:
-        ValueError: the sizes differ.
+        ValueError: the sizes differ, or a negative gamma.
 
     >>> import torch
     >>> labels = torch.ones(1, 3, 3).long()
@@ -46,6 +46,7 @@ def focal_loss(
     0.1733
     """
     check_labels(logits, labels)
+    _check_gamma(gamma)
     logits, labels = full_precision(logits), labels.long()
     if logits.shape[1] == 1:  # sigmoid(x) is the softmax of (0, x)
         logits = torch.cat([torch.zeros_like(logits), logits], 1)
@@ -90,8 +91,7 @@ class FocalLoss(nn.Module):
         class_weights: Sequence[float] | Tensor | None = None,
     ) -> None:
         super().__init__()
-        if gamma < 0:
-            raise ValueError(f"gamma must be at least 0, got {gamma}: 0 is cross-entropy")
+        _check_gamma(gamma)
         self.gamma = gamma
         self.ignore_index = ignore_index
         self.register_buffer("class_weights", weights_buffer(class_weights), persistent=False)
@@ -104,3 +104,8 @@ class FocalLoss(nn.Module):
             ignore_index=self.ignore_index,
             class_weights=self.class_weights,
         )
+
+
+def _check_gamma(gamma: float) -> None:
+    if gamma < 0:
+        raise ValueError(f"gamma must be at least 0, got {gamma}: 0 is cross-entropy")

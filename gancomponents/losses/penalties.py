@@ -28,6 +28,8 @@ def _score_per_sample(scores: Scores) -> Tensor:
 
 
 def _batched(score: Tensor) -> Tensor:
+    if score.dim() == 0:
+        raise ValueError("critic must give each sample a score, (B, ...), got one scalar: leave the mean out")
     return score[:, None] if score.dim() == 1 else score
 
 

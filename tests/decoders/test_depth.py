@@ -131,3 +131,11 @@ def test_bucket_edges_and_beyond() -> None:
 def test_bad_arguments_are_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_depth_on_an_edge_belongs_to_the_bucket_beyond() -> None:
+    # Edges at 0, 1 and 2 in the logarithm; one metre lies on the first.
+    assert encode_bucketed_depth(torch.tensor([0.999, 1.0]), buckets=4, lowest=0.0, highest=2.0).tolist() == [
+        0,
+        1,
+    ]

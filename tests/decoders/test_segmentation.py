@@ -86,3 +86,12 @@ def test_the_final_resize_aligns_corners_only_upstream(make: Callable[..., nn.Mo
 def test_bad_arguments_are_refused(make: Callable[[], nn.Module], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_fusion_multiplies_the_coarse_features() -> None:
+    low, high = features()
+    fusion = torch.rand_like(high)
+    for make in (V3PLUS, V2, SEPARABLE):
+        decoder = make().eval()
+        torch.testing.assert_close(decoder([low, high], fusion=fusion), decoder([low, high * fusion]))
+        assert not torch.equal(decoder([low, high], fusion=fusion), decoder([low, high]))

@@ -206,3 +206,9 @@ def test_only_relativistic_losses_look_at_the_generators_real_scores(loss: losse
 def test_every_function_is_public() -> None:
     functions = {n for n in vars(adversarial) if n.endswith("_loss")}
     assert functions <= set(losses.__all__)
+
+
+@pytest.mark.parametrize("loss", [losses.bce_loss, losses.least_squares_loss])
+def test_noise_out_of_range_is_refused_by_the_functions_too(loss) -> None:
+    with pytest.raises(ValueError, match="label_smoothing must be in"):
+        loss(torch.zeros(2, 1), True, label_smoothing=3.0)

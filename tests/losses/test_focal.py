@@ -72,3 +72,8 @@ def test_bad_arguments() -> None:
         focal_loss(torch.zeros(1, 2, 3, 3), torch.zeros(1, 1, 3, 3))
     with pytest.raises(ValueError, match="one number for each of the 2 classes"):
         focal_loss(torch.zeros(1, 1, 3, 3), torch.zeros(1, 3, 3), class_weights=torch.ones(1))
+
+
+def test_a_negative_gamma_is_refused_by_the_function_too() -> None:
+    with pytest.raises(ValueError, match="gamma must be at least 0"):
+        focal_loss(torch.zeros(1, 2, 3, 3), torch.ones(1, 3, 3).long(), gamma=-1.0)

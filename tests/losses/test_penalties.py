@@ -228,3 +228,9 @@ def test_bad_samples() -> None:
     ):
         with pytest.raises(ValueError, match=r"batch"):
             call(torch.zeros(3))
+
+
+@pytest.mark.parametrize("penalty", [losses.gradient_penalty, losses.r1_penalty])
+def test_a_critic_that_averages_its_batch_is_refused(penalty: losses.Penalty) -> None:
+    with pytest.raises(ValueError, match="leave the mean out"):
+        penalty(lambda x: x.mean(), *samples())

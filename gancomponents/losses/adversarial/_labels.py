@@ -34,6 +34,7 @@ def against_label(
     >>> float(against_label(torch.ones(2), False, lambda s, t: (s - t).mean(), **never))
     1.0
     """
+    check_noise(label_smoothing, flip_probability)
     maps = final_scores(scores)
     label = 1.0 if is_real else 0.0
     if label_smoothing == 0 and flip_probability == 0:
