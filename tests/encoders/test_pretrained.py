@@ -153,12 +153,12 @@ def test_faults_of_network_and_memory_are_not_the_names(
             "built with .*options={'nonsense': 1}, got 'tu-test_resnet' .*: change these",
         ),
         (
-            partial(PretrainedEncoder, "resnet18", weights="/tmp/w.pth"),
-            r"weights must be None or one of .*, got '/tmp/w.pth': .*encoders.load_weights",
+            partial(PretrainedEncoder, "resnet18", weights="own/weights.pth"),
+            r"weights must be None or one of .*, got 'own/weights.pth': .*encoders.load_weights",
         ),
         (
-            partial(PretrainedEncoder, "tu-test_resnet", weights="/tmp/w.pth"),
-            r"weights must be None or one of \['imagenet'\], got '/tmp/w.pth': .*encoders.load_weights",
+            partial(PretrainedEncoder, "tu-test_resnet", weights="own/weights.pth"),
+            r"weights must be None or one of \['imagenet'\], got 'own/weights.pth': .*encoders.load_weights",
         ),
         (partial(PretrainedEncoder, "resnot18"), "got 'resnot18': did you mean 'resnet18'"),
         (partial(PretrainedEncoder, "tu-convnext_atoo"), "did you mean 'tu-convnext_atto'"),

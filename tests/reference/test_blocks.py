@@ -140,7 +140,7 @@ def test_conv_decoder(case: Case) -> None:
         lambda x: {
             "out": module(
                 [x["z_low"], x["z_high"]] if low > 0 else [x["z_high"]],
-                x["z_depth"] if config["use_dada"] else None,
+                fusion=x["z_depth"] if config["use_dada"] else None,
             )
         },
     )
