@@ -6,6 +6,10 @@
 Each row has two sides that do the same work on the same input: ours, and a block of another package with the same
 widths (or plain torch). Both are called in turn; the ratio is that of the medians, above 1 where ours is faster.
 Memory is that of one forward and backward beyond weights and input.
+
+The JSON holds ``machine``, ``device``, ``layout``, ``rounds`` and ``rows``; a row has ``block``, ``peer`` (a
+package), ``precision``, ``note``, ``ratio``, and for ``ours`` and ``peer_side`` the ``median``, ``min`` and ``max``
+in milliseconds and ``peak_mib``.
 """
 
 import argparse
