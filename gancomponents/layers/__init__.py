@@ -1,6 +1,7 @@
 """Layers: convolution and residual blocks, up-sampling, norms, spectral normalisation, initialisation."""
 
 from gancomponents.layers.blocks import ConvBlock, PaddingMode, PreActivationBlock, ResidualBlock, leaky_relu
+from gancomponents.layers.fusion import fuse_batch_norms
 from gancomponents.layers.initialisation import initialise
 from gancomponents.layers.norms import AdaptiveInstanceNorm, ChannelLayerNorm, InstanceNorm
 from gancomponents.layers.spade import SPADE, SPADEResidualBlock
@@ -25,6 +26,7 @@ __all__ = [
     "SPADEResidualBlock",
     "SpectralNorm",
     "UpsampleNearest",
+    "fuse_batch_norms",
     "initialise",
     "leaky_relu",
     "raw_weight",

@@ -199,7 +199,11 @@ def _chain(layer: nn.Module) -> Iterable[nn.Module]:
 def _attach(module: nn.Module, name: str, norm: nn.Module) -> None:
     # unsafe: the safety check would run the norm, that is, iterate once.
     parametrize.register_parametrization(module, name, norm, unsafe=True)
-    type(module).__reduce_ex__ = _reduce  # type: ignore[assignment, method-assign]
+    kind = type(module)
+    kind.__reduce_ex__ = _reduce  # type: ignore[assignment, method-assign]
+    # torch's copies share that class, so that undoing the parametrisation of one breaks all; ours get their own.
+    if "__deepcopy__" in vars(kind):
+        del kind.__deepcopy__  # type: ignore[attr-defined]
 
 
 def _reduce(module: nn.Module, protocol: Any) -> tuple[Any, ...]:

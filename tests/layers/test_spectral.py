@@ -284,3 +284,12 @@ def test_transposed_convolutions_are_normalised_by_their_output_channels() -> No
     theirs = torch.nn.utils.parametrizations.spectral_norm(nn.ConvTranspose2d(5, 3, 2))
     shapes = {name.rsplit(".", 1)[-1]: tuple(b.shape) for name, b in theirs.named_buffers()}
     assert {n.rsplit(".", 1)[-1]: tuple(b.shape) for n, b in layer.named_buffers()} == shapes
+
+
+def test_undoing_the_norm_of_a_copy_leaves_the_original_alone() -> None:
+    layer = spectral_norm(nn.Conv2d(3, 4, 3)).eval()
+    twin = copy.deepcopy(layer)
+    parametrize.remove_parametrizations(twin, "weight")
+    assert type(twin) is nn.Conv2d
+    torch.testing.assert_close(layer.weight, twin.weight)
+    assert parametrize.is_parametrized(layer, "weight")

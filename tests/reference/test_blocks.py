@@ -1,6 +1,7 @@
 """Layers against the reference cases."""
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,10 +20,11 @@ from gancomponents.layers import (
     PaddingMode,
     ResidualBlock,
     SPADEResidualBlock,
+    fuse_batch_norms,
     leaky_relu,
     spectral_norm,
 )
-from tests.reference import keys
+from tests.reference import keys, recipe
 from tests.reference.cases import Case, Outputs, cases, check_module
 
 NORMS: dict[str, Callable[[int], nn.Module] | None] = {
@@ -173,3 +175,25 @@ def test_spade_residual_block(case: Case) -> None:
     check_module(
         case, block, keys.slots(block, keys.spade_block), lambda x: {"out": block(x["x"], x["cond"])}
     )
+
+
+@pytest.mark.parametrize("case", cases("bn_fuse"))
+def test_fused_batch_norms(case: Case) -> None:
+    inputs, shapes = case.inputs(), {name: entry["shape"] for name, entry in case.meta["outputs"].items()}
+    (middle, channels, *kernel), (out, _, *last) = shapes["a.weight"], shapes["d.weight"]
+    layers = {
+        "a": nn.Conv2d(channels, middle, tuple(kernel), padding=kernel[0] // 2, bias=False),
+        "b": nn.BatchNorm2d(middle),
+        "c": nn.ReLU(),
+        "d": nn.Conv2d(middle, out, tuple(last), padding=last[0] // 2, bias=False),
+        "e": nn.BatchNorm2d(out),
+    }
+    module = nn.Sequential(OrderedDict(layers)).double().eval()
+    made = case.config
+    for key, value in module.state_dict().items():
+        entry = recipe.weight(key, tuple(value.shape), made["seed"], gain=made["gain"])
+        value.copy_(torch.from_numpy(entry))
+    fused = fuse_batch_norms(module, inputs["x"])
+    found = {"before": module(inputs["x"]), "after": fused(inputs["x"]), **dict(fused.named_parameters())}
+    for name in shapes:
+        case.compare(f"output/{name}", found[name], 1e-5)
