@@ -101,18 +101,24 @@ def _entry(name: str, module: ModuleType) -> list[str]:
         return lines
     if inspect.isfunction(value):
         return [*heading, f".. autofunction:: {name}", ""]
+    return [*heading, f".. py:data:: {name}", "", *(f"   {line}" for line in _comment(module, name)), ""]
+
+
+def _comment(module: ModuleType, name: str) -> list[str]:
+    """The ``#:`` comment above a constant, wherever in the package it is defined."""
     for part in _parts(module):
         comment = _comments(part).get(name)
-        if comment is not None:
-            return [*heading, f".. py:data:: {name}", "", *(f"   {line}" for line in comment), ""]
+        if comment:
+            return comment
     raise ValueError(f"{module.__name__}.{name} must be documented by a '#:' comment above it")
 
 
 def _summary(module: ModuleType, name: str) -> str:
-    """The first line of a class's or function's docstring."""
+    """The first line of a docstring, or of the comment above a constant."""
     value = getattr(module, name)
-    known = inspect.isclass(value) or inspect.isfunction(value) or inspect.ismodule(value)
-    return (inspect.getdoc(value) or "").split("\n")[0] if known else ""
+    if inspect.isclass(value) or inspect.isfunction(value) or inspect.ismodule(value):
+        return (inspect.getdoc(value) or "").split("\n")[0]
+    return _comment(module, name)[0]
 
 
 def _takes_nothing(value: type) -> bool:
