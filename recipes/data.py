@@ -182,7 +182,7 @@ class Data:
         self.loader(seed=0).check()
         for domain in self.val_lists:
             self.held_out(domain).check()
-        if "rf" in self.val_lists:
+        if "rf" in self.val_lists and "rf" in self.truth_lists:  # otherwise they are the held-out ones
             self.flooded().check()
 
     def loader(self, seed: int) -> DomainLoader:

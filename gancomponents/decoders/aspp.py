@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gancomponents.layers import ConvBlock
+from gancomponents.layers.checks import check_positive
 
 
 class ASPP(nn.Module):
@@ -48,9 +49,7 @@ class ASPP(nn.Module):
         upstream_layout: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in {"in_channels": in_channels, "channels": channels}.items():
-            if value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+        check_positive(in_channels=in_channels, channels=channels)
         if any(rate < 1 for rate in rates):
             raise ValueError(f"rates must be >= 1, got {tuple(rates)}: give dilations in pixels")
         self.branches = nn.ModuleList(

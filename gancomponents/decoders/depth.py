@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gancomponents.decoders.conv import ConvDecoder
 from gancomponents.decoders.inputs import check_channels, check_size, resized
 from gancomponents.layers import ConvBlock, PaddingMode, UpsampleNearest, leaky_relu
+from gancomponents.layers.precision import full_precision
 
 _RESIZES = ("bilinear", "bicubic", "upstream")
 _UPSTREAM_SIDE = 384
@@ -208,7 +209,7 @@ def encode_bucketed_depth(
     tensor([  0,   3, 253])
     """
     _check_buckets(buckets, lowest, highest)
-    wide = depth if depth.dtype is torch.float64 else depth.float()
+    wide = full_precision(depth)
     edges = torch.linspace(lowest, highest, buckets - 1, dtype=wide.dtype, device=wide.device)
     return torch.bucketize(wide.log(), edges, right=True)
 

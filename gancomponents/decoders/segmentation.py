@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gancomponents.decoders.aspp import ASPP, conv_unit
 from gancomponents.decoders.inputs import check_channels, check_low_level, check_size, fused, resized
 from gancomponents.layers import UpsampleNearest, initialise
+from gancomponents.layers.checks import check_positive
 
 
 class DeepLabV3PlusDecoder(nn.Module):
@@ -59,7 +60,7 @@ class DeepLabV3PlusDecoder(nn.Module):
     ) -> None:
         super().__init__()
         check_low_level(in_channels, "add them")
-        _check_widths(num_classes=num_classes, low_channels=low_channels, channels=channels)
+        check_positive(num_classes=num_classes, low_channels=low_channels, channels=channels)
         self.in_channels = list(in_channels)
         self.upstream_layout = upstream_layout
         self.aspp = ASPP(
@@ -142,7 +143,7 @@ class DeepLabV2Decoder(nn.Module):
         upstream_layout: bool = False,
     ) -> None:
         super().__init__()
-        _check_widths(num_classes=num_classes, channels=channels)
+        check_positive(num_classes=num_classes, channels=channels)
         if len(dropout) != 3:
             raise ValueError(f"dropout must be three probabilities, got {tuple(dropout)}: give 0 for none")
         self.in_channels = list(in_channels)
@@ -207,7 +208,7 @@ class SeparableDecoder(nn.Module):
         upstream_layout: bool = False,
     ) -> None:
         super().__init__()
-        _check_widths(num_classes=num_classes, channels=channels)
+        check_positive(num_classes=num_classes, channels=channels)
         self.in_channels = list(in_channels)
         self.upstream_layout = upstream_layout
         self.blocks = nn.Sequential(_separable(in_channels[-1], channels), _separable(channels, channels))
@@ -225,12 +226,6 @@ class SeparableDecoder(nn.Module):
         check_size(size)
         logits = self.classify(self.blocks(fused(features[-1], fusion)))
         return resized(logits, size, align_corners=self.upstream_layout)
-
-
-def _check_widths(**widths: int) -> None:
-    for name, value in widths.items():
-        if value < 1:
-            raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
 
 
 def _separable(in_channels: int, out_channels: int) -> nn.Sequential:

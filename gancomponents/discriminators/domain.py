@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from gancomponents.decoders.inputs import check_channels
 from gancomponents.layers import ConvBlock, leaky_relu, spectral_norm
+from gancomponents.layers.checks import check_positive
 
 
 class DomainClassifier(nn.Module):
@@ -51,9 +52,7 @@ class DomainClassifier(nn.Module):
             raise ValueError(
                 f"in_channels must hold positive widths, got {self.in_channels}: pass encoder.out_channels"
             )
-        for name, value in {"width": width, "layers": layers}.items():
-            if value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+        check_positive(width=width, layers=layers)
         if domains < 2:
             raise ValueError(f"domains must be >= 2, got {domains}: one domain needs no classifier")
         self.stages = nn.Sequential(

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from gancomponents.discriminators.pairs import compared
 from gancomponents.encoders.protocol import check_image
 from gancomponents.layers import ConvBlock, leaky_relu
+from gancomponents.layers.checks import check_positive
 
 _MIN_SIZE = 32
 
@@ -34,9 +35,7 @@ class EntropyDiscriminator(nn.Module):
 
     def __init__(self, in_channels: int, *, width: int = 64, spectral: bool = True) -> None:
         super().__init__()
-        for name, value in {"in_channels": in_channels, "width": width}.items():
-            if value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+        check_positive(in_channels=in_channels, width=width)
         self.in_channels = in_channels
         #: Smallest height and width that leave one score.
         self.min_size = _MIN_SIZE

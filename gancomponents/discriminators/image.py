@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gancomponents.discriminators.pairs import compared
 from gancomponents.encoders.protocol import check_image
 from gancomponents.layers import PreActivationBlock, leaky_relu, spectral_norm
+from gancomponents.layers.checks import check_positive
 
 _WIDEST = 8  # times the width of the first level
 
@@ -53,9 +54,7 @@ class ImageDiscriminator(nn.Module):
         spectral: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in {"in_channels": in_channels, "width": width, "blocks": blocks}.items():
-            if value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+        check_positive(in_channels=in_channels, width=width, blocks=blocks)
         if downsamplings < 0:
             raise ValueError(f"downsamplings must be >= 0, got {downsamplings}: 0 keeps the size")
         self.in_channels = in_channels

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from gancomponents.discriminators.pairs import compared
 from gancomponents.discriminators.patch import MultiScalePatchDiscriminator
+from gancomponents.layers.checks import check_positive
 
 
 class LocalGlobalDiscriminator(nn.Module):
@@ -44,8 +45,7 @@ class LocalGlobalDiscriminator(nn.Module):
         discriminator: Callable[[int], nn.Module] = MultiScalePatchDiscriminator,
     ) -> None:
         super().__init__()
-        if in_channels < 1:
-            raise ValueError(f"in_channels must be >= 1, got {in_channels}: give a positive whole number")
+        check_positive(in_channels=in_channels)
         self.whole = discriminator(in_channels)
         self.local = discriminator(in_channels)
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gancomponents.discriminators.pairs import compared
 from gancomponents.encoders.protocol import check_image
 from gancomponents.layers import ConvBlock, InstanceNorm, leaky_relu
+from gancomponents.layers.checks import check_positive
 
 _WIDEST = 8  # times the width of the first stage
 
@@ -55,9 +56,7 @@ class PatchDiscriminator(nn.Module):
         bias: bool | None = None,
     ) -> None:
         super().__init__()
-        for name, value in {"in_channels": in_channels, "width": width, "layers": layers}.items():
-            if value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+        check_positive(in_channels=in_channels, width=width, layers=layers)
         self.in_channels = in_channels
         #: Smallest height and width that leave one score.
         self.min_size = 3 * 2**layers
@@ -143,8 +142,7 @@ class MultiScalePatchDiscriminator(nn.Module):
         bias: bool | None = None,
     ) -> None:
         super().__init__()
-        if scales < 1:
-            raise ValueError(f"scales must be >= 1, got {scales}: give a positive whole number")
+        check_positive(scales=scales)
         self.in_channels = in_channels
         self.scales = nn.ModuleList(
             PatchDiscriminator(

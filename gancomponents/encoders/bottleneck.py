@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gancomponents.layers.checks import check_positive
+
 #: Channels of a bottleneck's output over those of its 3x3 convolution.
 EXPANSION = 4
 #: By output stride: strides and dilations of the four stages.
@@ -68,9 +70,7 @@ class Bottleneck(nn.Module):
 
 
 def check_sizes(in_channels: int, width: int, blocks: Sequence[int]) -> None:
-    for name, value in {"in_channels": in_channels, "width": width}.items():
-        if value < 1:
-            raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+    check_positive(in_channels=in_channels, width=width)
     if len(blocks) != 4 or min(blocks) < 1:
         raise ValueError(f"blocks must be four numbers >= 1, got {tuple(blocks)}: one per stage")
 

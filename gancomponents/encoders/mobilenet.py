@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from gancomponents.encoders.protocol import check_image
 from gancomponents.layers import initialise, upsample_nearest
+from gancomponents.layers.checks import check_positive
 
 # Per block, groups of (expansion, channels, repeats, stride).
 _BLOCKS = (
@@ -90,8 +91,7 @@ class MobileNetV2(nn.Module):
         self, in_channels: int = 3, *, width_multiplier: float = 1.0, dilate_repeats: bool = True
     ) -> None:
         super().__init__()
-        if in_channels < 1:
-            raise ValueError(f"in_channels must be >= 1, got {in_channels}: give a positive whole number")
+        check_positive(in_channels=in_channels)
         if not width_multiplier > 0:
             raise ValueError(f"width_multiplier must be > 0, got {width_multiplier}: use 1.0 for full width")
         self.in_channels = in_channels

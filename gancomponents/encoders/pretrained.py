@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gancomponents.encoders.protocol import check_image
+from gancomponents.layers.checks import check_positive
 
 
 class PretrainedEncoder(nn.Module):
@@ -62,8 +63,7 @@ class PretrainedEncoder(nn.Module):
         options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if in_channels < 1:
-            raise ValueError(f"in_channels must be >= 1, got {in_channels}: give a positive whole number")
+        check_positive(in_channels=in_channels)
         if output_stride not in (8, 16, 32):
             raise ValueError(f"output_stride must be 8, 16 or 32, got {output_stride}: choose one of them")
         if not 1 <= depth <= 5:

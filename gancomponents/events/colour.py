@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from gancomponents.layers.norms import min_max
+from gancomponents.layers.precision import full_precision
 
 
 def unit_range(x: Tensor, *, stretch: bool = False) -> Tensor:
@@ -25,7 +26,7 @@ def unit_range(x: Tensor, *, stretch: bool = False) -> Tensor:
     """
     if x.dim() != 4 or x.shape[1] != 3:
         raise ValueError(f"x must be (B, 3, H, W), got {tuple(x.shape)}: pass a batch of RGB images")
-    x = x if x.dtype is torch.float64 else x.float()
+    x = full_precision(x)
     return min_max(x) if stretch else (x + 1) / 2
 
 

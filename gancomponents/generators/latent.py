@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gancomponents.layers import PreActivationBlock, leaky_relu, spectral_norm, upsample_nearest
+from gancomponents.layers.checks import check_positive
 
 _WIDEST = 8  # times the width of the finest level
 
@@ -55,10 +56,13 @@ class LatentGenerator(nn.Module):
         spectral: bool = False,
     ) -> None:
         super().__init__()
-        sizes = {"latent_dim": latent_dim, "out_channels": out_channels, "width": width, "blocks": blocks}
-        for name, value in {**sizes, "base[0]": base[0], "base[1]": base[1]}.items():
-            if value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+        check_positive(
+            latent_dim=latent_dim,
+            out_channels=out_channels,
+            width=width,
+            blocks=blocks,
+            **{"base[0]": base[0], "base[1]": base[1]},
+        )
         if upsamplings < 0:
             raise ValueError(f"upsamplings must be >= 0, got {upsamplings}: 0 leaves the image at base")
         self.latent_dim = latent_dim

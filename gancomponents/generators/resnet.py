@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gancomponents.encoders.protocol import check_image
 from gancomponents.layers import ConvBlock, InstanceNorm, PaddingMode, ResidualBlock, upsample_nearest
+from gancomponents.layers.checks import check_positive
 
 
 class ResNetGenerator(nn.Module):
@@ -54,10 +55,7 @@ class ResNetGenerator(nn.Module):
         spectral: bool = False,
     ) -> None:
         super().__init__()
-        sizes = {"in_channels": in_channels, "out_channels": out_channels, "width": width}
-        for name, value in sizes.items():
-            if value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+        check_positive(in_channels=in_channels, out_channels=out_channels, width=width)
         for name, value in {"downsamplings": downsamplings, "residual_blocks": residual_blocks}.items():
             if value < 0:
                 raise ValueError(f"{name} must be >= 0, got {value}: 0 leaves them out")

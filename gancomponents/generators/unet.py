@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gancomponents.encoders.protocol import check_image
 from gancomponents.layers import ConvBlock, InstanceNorm, leaky_relu, upsample_nearest
+from gancomponents.layers.checks import check_positive
 
 _WIDEST = 8  # times the width of the first level
 _DROPPED = 3  # coarsest decoder levels with dropout
@@ -56,10 +57,7 @@ class UNetGenerator(nn.Module):
         spectral: bool = False,
     ) -> None:
         super().__init__()
-        sizes = {"in_channels": in_channels, "out_channels": out_channels, "width": width, "levels": levels}
-        for name, value in sizes.items():
-            if value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+        check_positive(in_channels=in_channels, out_channels=out_channels, width=width, levels=levels)
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {dropout}: 0 switches it off")
         self.in_channels = in_channels

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from torch import Tensor, nn
 
+from gancomponents.layers.checks import check_positive
 from gancomponents.layers.norms import AdaptiveInstanceNorm, InstanceNorm
 from gancomponents.layers.spectral import spectral_norm
 
@@ -73,10 +74,13 @@ class ConvBlock(nn.Module):
         spectral: bool = False,
     ) -> None:
         super().__init__()
-        sizes = {"in_channels": in_channels, "out_channels": out_channels, "kernel_size": kernel_size}
-        for name, value in {**sizes, "stride": stride, "dilation": dilation}.items():
-            if value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+        check_positive(
+            in_channels=in_channels,
+            out_channels=out_channels,
+            kernel_size=kernel_size,
+            stride=stride,
+            dilation=dilation,
+        )
         if padding is None:
             if kernel_size % 2 == 0:
                 raise ValueError(f"padding must be given for an even kernel, got kernel_size {kernel_size}")
@@ -217,9 +221,7 @@ class PreActivationBlock(nn.Module):
         spectral: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in {"in_channels": in_channels, "out_channels": out_channels}.items():
-            if value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+        check_positive(in_channels=in_channels, out_channels=out_channels)
         self.norm1 = norm(in_channels) if norm is not None else None
         self.activation1 = activation()
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gancomponents.layers.checks import check_positive
 from gancomponents.layers.norms import InstanceNorm
 from gancomponents.layers.spectral import spectral_norm
 from gancomponents.layers.upsample import upsample_nearest
@@ -46,10 +47,7 @@ class SPADE(nn.Module):
         norm: Callable[[int], nn.Module] = InstanceNorm,
     ) -> None:
         super().__init__()
-        sizes = {"channels": channels, "cond_channels": cond_channels, "hidden_channels": hidden_channels}
-        for name, value in sizes.items():
-            if value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}: give a positive whole number")
+        check_positive(channels=channels, cond_channels=cond_channels, hidden_channels=hidden_channels)
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {kernel_size}: use {kernel_size + 1}")
         self.channels = channels

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from gancomponents.layers.precision import full_precision
+
 
 class Accumulator:
     """Named running sums; crosses to the host once, when asked for the result.
@@ -31,8 +33,7 @@ class Accumulator:
     def add(self, values: Mapping[str, Tensor], weight: float = 1.0) -> None:
         """Add each value ``weight`` times; scalars or tensors, of one shape per name."""
         for name, value in values.items():
-            value = value.detach().to(device=self.device)
-            value = value if value.dtype is torch.float64 else value.float()
+            value = full_precision(value.detach().to(device=self.device))
             counts = torch.isfinite(value)
             weights = weight * counts.to(value.dtype)
             summands = weight * torch.where(counts, value, torch.zeros_like(value))
