@@ -64,7 +64,7 @@ def load(run: RunFolder, runtime: Runtime) -> Recipe:
     here = {"device": str(runtime.device), "precision": runtime.precision}
     config.parse(str(run.config), [f"run.Recipe.{name} = {value!r}" for name, value in here.items()])
     recipe = config.build(Recipe, strict=False)
-    faults = recipe.system.model.load_weights(checkpoint.load_model(path))
+    faults = recipe.system.model.load_weights(checkpoint.load_weights(path))
     if faults:
         got = f"{len(faults)} entries that differ, the first {faults[0]}"
         fix = "the run's config.gin must be the one it was trained with"

@@ -228,7 +228,7 @@ class Recipe:
                 key: value.detach().cpu().clone() for key, value in self.system.model.state_dict().items()
             }
         state = {"step": step, "before": before, "loop": self.loop.state_dict()}
-        return checkpoint.save(folder.checkpoints, step, state, weights, self.keep)
+        return checkpoint.save(folder.checkpoints, step, state, {"model": weights}, self.keep)
 
     def _sample(self, folder: RunFolder, step: int) -> None:
         from gancomponents.data import write_image

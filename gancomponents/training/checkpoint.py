@@ -6,7 +6,8 @@ A checkpoint is a folder ``step_00000600/`` of two files:
 - ``state.json``: everything else in the same shape, with the digest of the tensors; written last, so a folder
   without it, or whose digest differs, is no checkpoint.
 
-Beside it lies ``model.safetensors``, the weights to infer with (never look-ahead ones).
+Beside them lie sets of weights to infer with (never look-ahead ones), a file each: ``model.safetensors``, and
+whatever else `save` is given.
 """
 
 import hashlib
@@ -23,18 +24,21 @@ from torch import Tensor
 from gancomponents.errors import InputError
 
 _TENSOR, _ITEMS = "__tensor__", "__items__"
-_STATE, _TRAINING, _MODEL = "state.json", "training.safetensors", "model.safetensors"
+_STATE, _TRAINING = "state.json", "training"
+_SUFFIX = ".safetensors"
 _FORMAT = 1
 
 
-def save(folder: Path, step: int, state: Mapping[str, Any], model: Mapping[str, Tensor], keep: int) -> Path:
+def save(
+    folder: Path, step: int, state: Mapping[str, Any], weights: Mapping[str, Mapping[str, Tensor]], keep: int
+) -> Path:
     """Write a checkpoint under ``folder`` atomically and drop all but the newest ``keep``.
 
     Args:
         folder: the run's checkpoint folder.
         step: the number of finished steps; names the checkpoint.
         state: nested dicts and lists of tensors and JSON values.
-        model: the weights for inference.
+        weights: sets of weights for inference, by name: "model", and others such as "critics".
         keep: how many checkpoints to leave there, this one included.
 
     Returns:
@@ -42,9 +46,9 @@ def save(folder: Path, step: int, state: Mapping[str, Any], model: Mapping[str, 
 
     >>> import tempfile
     >>> home = Path(tempfile.mkdtemp())
-    >>> path = save(home, 3, {"rate": 0.1, "w": torch.ones(2)}, {"w": torch.ones(2)}, keep=1)
-    >>> path.name, newest(home) == path, load(path)["w"]
-    ('step_00000003', True, tensor([1., 1.]))
+    >>> path = save(home, 3, {"rate": 0.1, "w": torch.ones(2)}, {"model": {"w": torch.ones(2)}}, keep=1)
+    >>> path.name, newest(home) == path, load(path)["w"], weights_in(path)
+    ('step_00000003', True, tensor([1., 1.]), ['model'])
     """
     from safetensors.torch import save_file
 
@@ -56,9 +60,12 @@ def save(folder: Path, step: int, state: Mapping[str, Any], model: Mapping[str, 
     partial.mkdir()
     tensors: dict[str, Tensor] = {}
     plain = _flatten(state, "", tensors)
-    save_file(tensors, partial / _TRAINING)
-    save_file({key: value.detach().cpu().contiguous() for key, value in model.items()}, partial / _MODEL)
-    digests = {name: _digest(partial / name) for name in (_TRAINING, _MODEL)}
+    for name, values in {_TRAINING: tensors, **weights}.items():
+        save_file(
+            {key: value.detach().cpu().contiguous() for key, value in values.items()},
+            partial / f"{name}{_SUFFIX}",
+        )
+    digests = {path.name: _digest(path) for path in sorted(partial.iterdir())}
     record = {"format": _FORMAT, "step": step, "digests": digests, "state": plain}
     (partial / _STATE).write_text(json.dumps(record))
     _sync(partial)
@@ -81,19 +88,32 @@ def load(path: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
     record = _record(path)
-    return _unflatten(record["state"], load_file(path / _TRAINING))
+    return _unflatten(record["state"], load_file(path / f"{_TRAINING}{_SUFFIX}"))
 
 
-def load_model(path: Path) -> dict[str, Tensor]:
-    """Read the weights for inference of a checkpoint.
+def weights_in(path: Path) -> list[str]:
+    """The names of the sets of weights in a checkpoint.
 
     Raises:
         InputError: when it is no checkpoint, or damaged.
     """
+    files = (Path(name) for name in _record(path)["digests"])
+    return sorted(file.stem for file in files if file.stem != _TRAINING)
+
+
+def load_weights(path: Path, name: str = "model") -> dict[str, Tensor]:
+    """Read a set of weights of a checkpoint.
+
+    Raises:
+        InputError: when it is no checkpoint, or damaged, or has no such weights.
+    """
     from safetensors.torch import load_file
 
-    _record(path)
-    return load_file(path / _MODEL)
+    known = weights_in(path)
+    if name not in known:
+        fix = f"choose among {', '.join(known)}"
+        raise InputError(str(path), expected=f"a checkpoint with {name} weights", got="none", fix=fix)
+    return load_file(path / f"{name}{_SUFFIX}")
 
 
 def step_of(path: Path) -> int:

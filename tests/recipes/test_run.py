@@ -127,13 +127,13 @@ def test_a_signal_stops_after_the_step_and_the_run_can_go_on(
 
 def test_the_model_file_holds_settled_weights(data: Path, finished: Path, tmp_path: Path) -> None:
     path = finished / "checkpoints" / "step_00000003"
-    model = checkpoint.load_model(path)
+    model = checkpoint.load_weights(path)
     training = checkpoint.load(path)["loop"]["players"]["generator"]["objective"]
     moving = [key for key in model if not torch.equal(model[key], training[f"model.{key}"])]
     assert any("weight" in key for key in moving)
     even = tmp_path / "even"
     run.main(flags(data, even, steps=2))
-    settled = checkpoint.load_model(even / "checkpoints" / "step_00000002")
+    settled = checkpoint.load_weights(even / "checkpoints" / "step_00000002")
     parameters = [key for key in moving if "running" not in key and "_u" not in key and "_v" not in key]
     assert parameters
     for key in parameters:

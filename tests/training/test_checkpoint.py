@@ -24,7 +24,7 @@ def _state() -> dict:
 
 
 def _save(folder: Path, step: int, keep: int = 3) -> Path:
-    return checkpoint.save(folder, step, _state(), {"w": torch.ones(2)}, keep)
+    return checkpoint.save(folder, step, _state(), {"model": {"w": torch.ones(2)}}, keep)
 
 
 def _assert_same(a, b) -> None:
@@ -45,10 +45,10 @@ def _assert_same(a, b) -> None:
 
 def test_round_trip_is_exact(tmp_path: Path) -> None:
     state = _state()
-    path = checkpoint.save(tmp_path, 7, state, {"w": torch.ones(2)}, keep=1)
+    path = checkpoint.save(tmp_path, 7, state, {"model": {"w": torch.ones(2)}}, keep=1)
     _assert_same({**state}, checkpoint.load(path))
     assert checkpoint.step_of(path) == 7
-    assert torch.equal(checkpoint.load_model(path)["w"], torch.ones(2))
+    assert torch.equal(checkpoint.load_weights(path)["w"], torch.ones(2))
 
 
 def test_shared_memory_and_scalars_survive(tmp_path: Path) -> None:
