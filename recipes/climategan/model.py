@@ -7,25 +7,39 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gancomponents.decoders import DADADepthDecoder, DeepLabV3PlusDecoder, MaskDecoder
-from gancomponents.generators import SPADEPainter, paste
+from gancomponents.decoders import (
+    DADADepthDecoder,
+    DeepLabV3PlusDecoder,
+    MaskDecoder,
+    decode_bucketed_depth,
+    mask_condition,
+)
+from gancomponents.generators import paste
 from gancomponents.layers import initialise
 
 DecoderFactory = Callable[[Sequence[int]], nn.Module]
 
 
 class Prediction(NamedTuple):
-    """What the masker sees in a batch of images (B, 3, H, W).
+    """What the masker sees in a batch of images (B, 3, H, W); None where it has no such decoder.
 
     Attributes:
-        depth: raw inverse depth up to scale and shift, (B, 1, H/4, W/4).
+        depth: raw inverse depth up to scale and shift, (B, 1, H/4, W/4); or logits of buckets of log depth,
+            (B, buckets, H/4, W/4).
         segmentation: class logits, (B, 11, H/4, W/4).
         mask: water logits, (B, 1, H, W).
     """
 
-    depth: Tensor
-    segmentation: Tensor
-    mask: Tensor
+    depth: Tensor | None
+    segmentation: Tensor | None
+    mask: Tensor | None
+
+    @property
+    def inverse_depth(self) -> Tensor:
+        """Depth as one map of inverse depth, (B, 1, H/4, W/4), whichever way it is predicted."""
+        if self.depth is None:
+            raise ValueError("depth must be predicted to be shown, got a masker without: bind one")
+        return self.depth if self.depth.shape[1] == 1 else 1 / decode_bucketed_depth(self.depth)
 
 
 class Masker(nn.Module):
@@ -34,31 +48,36 @@ class Masker(nn.Module):
     Args:
         encoder: any encoder that keeps `gancomponents.encoders.Encoder`'s protocol.
         depth: builds the depth decoder from the encoder's channels; it is called with the features and
-            ``size`` and returns ``(depth, fusion)``.
-        segmentation: builds the segmentation decoder, called with the features, ``fusion`` and ``size``.
-        mask: builds the mask decoder, called with the features and ``fusion``.
+            ``size`` and returns ``(depth, fusion)``. None for a masker without depth.
+        segmentation: builds the segmentation decoder, called with the features, ``fusion`` and ``size``; or None.
+        mask: builds the mask decoder, called with the features and ``fusion``, and with the condition too where
+            it has ``cond_channels`` (`gancomponents.decoders.SPADEMaskDecoder`): depth and class probabilities,
+            and the image where there are channels left for it. Or None.
         target_stride: depth and segmentation are predicted at this fraction of the image.
         fuse_segmentation: multiply the segmentation decoder's features by the depth's (DADA fusion).
         fuse_mask: the same for the mask decoder's.
+        detach_condition: let no gradient flow from the mask through its condition.
         init_gain: gain of the Xavier initialisation of the depth and mask decoders, published 0.02;
             spectrally normalised layers keep torch's own, and with None all do.
 
     Shape: (B, 3, H, W) in [-1, 1] to a `Prediction`.
 
     Raises:
-        ValueError: a target stride below one, or a depth decoder without a fusion map where one is asked for.
+        ValueError: a target stride below one, no decoder at all, fusion asked for without a depth decoder that
+            makes a fusion map, or a conditioned mask decoder without depth and segmentation to condition it.
     """
 
     def __init__(
         self,
         encoder: nn.Module,
         *,
-        depth: DecoderFactory = DADADepthDecoder,
-        segmentation: DecoderFactory = DeepLabV3PlusDecoder,
-        mask: DecoderFactory = MaskDecoder,
+        depth: DecoderFactory | None = DADADepthDecoder,
+        segmentation: DecoderFactory | None = DeepLabV3PlusDecoder,
+        mask: DecoderFactory | None = MaskDecoder,
         target_stride: int = 4,
         fuse_segmentation: bool = True,
         fuse_mask: bool = False,
+        detach_condition: bool = False,
         init_gain: float | None = 0.02,
     ):
         super().__init__()
@@ -66,56 +85,101 @@ class Masker(nn.Module):
             raise ValueError(f"target_stride must be >= 1, got {target_stride}: the published system uses 4")
         channels: Sequence[int] = encoder.out_channels  # type: ignore[assignment]
         self.encoder = encoder
-        self.depth = depth(channels)
-        if (fuse_segmentation or fuse_mask) and not getattr(self.depth, "makes_fusion", True):
-            raise ValueError(
-                "depth must make a fusion map for fuse_segmentation and fuse_mask, "
-                f"got {type(self.depth).__name__} without: set both to False, or use decoders.DADADepthDecoder"
-            )
-        self.segmentation = segmentation(channels)
-        self.mask = mask(channels)
-        if init_gain is not None:
-            initialise(self.depth, "xavier", init_gain, spectral=False)
-            initialise(self.mask, "xavier", init_gain, spectral=False)
+        self.depth, self.segmentation, self.mask = (
+            None if decoder is None else decoder(channels) for decoder in (depth, segmentation, mask)
+        )
         self.target_stride = target_stride
         self.fuse_segmentation = fuse_segmentation
         self.fuse_mask = fuse_mask
+        self.detach_condition = detach_condition
+        self._check()
+        if init_gain is not None:
+            for decoder in (self.depth, self.mask):
+                if decoder is not None:
+                    initialise(decoder, "xavier", init_gain, spectral=False)
+
+    def _check(self) -> None:
+        if self.depth is None and self.segmentation is None and self.mask is None:
+            raise ValueError("depth, segmentation and mask must not all be None: a masker needs a decoder")
+        fuses = (self.fuse_segmentation and self.segmentation is not None) or (
+            self.fuse_mask and self.mask is not None
+        )
+        if fuses and not (self.depth is not None and getattr(self.depth, "makes_fusion", True)):
+            got = "no depth decoder" if self.depth is None else f"{type(self.depth).__name__} without"
+            raise ValueError(
+                f"depth must make a fusion map for fuse_segmentation and fuse_mask, got {got}: "
+                "set both to False, or use decoders.DADADepthDecoder"
+            )
+        if self.conditioned and (self.depth is None or self.segmentation is None):
+            raise ValueError(
+                f"mask must be a decoder without a condition where depth or segmentation is None, got "
+                f"{type(self.mask).__name__}: bind both, or use decoders.MaskDecoder"
+            )
+
+    @property
+    def conditioned(self) -> bool:
+        """Whether the mask decoder is steered by depth and segmentation."""
+        return getattr(self.mask, "cond_channels", None) is not None
 
     def forward(self, x: Tensor) -> Prediction:
         features = self.encoder(x)
         size = tuple(-(-side // self.target_stride) for side in x.shape[-2:])
-        depth, fusion = self.depth(features, size=size)
-        segmentation = self.segmentation(
-            features, fusion=fusion if self.fuse_segmentation else None, size=size
-        )
-        mask = self.mask(features, fusion=fusion if self.fuse_mask else None)
-        if mask.shape[-2:] != x.shape[-2:]:
-            mask = F.interpolate(mask, x.shape[-2:], mode="bilinear", align_corners=False)
+        depth = fusion = segmentation = mask = None
+        if self.depth is not None:
+            depth, fusion = self.depth(features, size=size)
+        if self.segmentation is not None:
+            shared = fusion if self.fuse_segmentation else None
+            segmentation = self.segmentation(features, fusion=shared, size=size)
+        if self.mask is not None:
+            shared = fusion if self.fuse_mask else None
+            if self.conditioned:
+                mask = self.mask(features, self._condition(x, depth, segmentation), fusion=shared)
+            else:
+                mask = self.mask(features, fusion=shared)
+            if mask.shape[-2:] != x.shape[-2:]:
+                mask = F.interpolate(mask, x.shape[-2:], mode="bilinear", align_corners=False)
         return Prediction(depth, segmentation, mask)
+
+    def _condition(self, x: Tensor, depth: Tensor | None, segmentation: Tensor | None) -> Tensor:
+        assert depth is not None and segmentation is not None and self.mask is not None  # see _check
+        inverse = Prediction(depth, segmentation, None).inverse_depth
+        with_image = self.mask.cond_channels == 1 + segmentation.shape[1] + x.shape[1]
+        return mask_condition(inverse, segmentation, x if with_image else None, detach=self.detach_condition)
 
 
 class ClimateGAN(nn.Module):
     """A masker and a painter: one street photo in, the flooded street out.
 
     Args:
-        masker: predicts depth, segmentation and where water would stand.
-        painter: paints water into an image whose water pixels are zero.
+        masker: predicts depth, segmentation and where water would stand; None for a painter alone.
+        painter: paints water into an image whose water pixels are zero; None for a masker alone.
         paste_original: keep the photo outside the mask; without it, the painter's whole picture is the result.
 
     Shape: (B, 3, H, W) in [-1, 1] to a `Prediction`.
+
+    Raises:
+        ValueError: neither of the two.
     """
 
-    def __init__(self, masker: Masker, painter: nn.Module | None = None, *, paste_original: bool = True):
+    def __init__(
+        self, masker: Masker | None = None, painter: nn.Module | None = None, *, paste_original: bool = True
+    ):
         super().__init__()
+        if masker is None and painter is None:
+            raise ValueError("masker and painter must not both be None: bind one of them")
         self.masker = masker
-        self.painter = SPADEPainter() if painter is None else painter
+        self.painter = painter
         self.paste_original = paste_original
 
     def forward(self, x: Tensor) -> Prediction:
+        if self.masker is None:
+            raise ValueError("masker must be there to predict anything, got None: this model only paints")
         return self.masker(x)
 
     def paint(self, x: Tensor, mask: Tensor) -> Tensor:
         """Paint water into ``x`` (B, 3, H, W) where ``mask`` (B, 1, H, W) is 1; in and out in [-1, 1]."""
+        if self.painter is None:
+            raise ValueError("painter must be there to paint, got None: this model only predicts")
         fake = self.painter(x * (1 - mask)).to(x.dtype)
         return paste(fake, x, mask) if self.paste_original else fake
 
