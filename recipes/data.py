@@ -1,11 +1,26 @@
 """Where a recipe's data comes from, and the loaders made of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from gancomponents.data import DOMAINS, DomainDataset, DomainLoader, JointTransform
+import torch
+from torch import Tensor
+
+from gancomponents.data import (
+    DOMAINS,
+    BucketiseDepth,
+    DepthTarget,
+    DomainDataset,
+    DomainLoader,
+    JointTransform,
+    Mixing,
+    read_list,
+)
 from gancomponents.errors import InputError, check_whole
+
+#: What each domain's lists usually hold beside the image.
+_TASKS = {"s": ("s", "d", "m"), "r": ("m",), "rf": ("m",), "kitti": ("s", "d")}
 
 
 class Source(Protocol):
@@ -77,13 +92,19 @@ class Data:
         train: the training list of every domain.
         val: the held-out list of every domain.
         truth: lists in the rows of ``val`` with the true labels where ``val`` has pseudo-labels or none.
-        tasks: the tasks that training reads from every domain, beside the image x.
+        tasks: the tasks that training reads from every domain, beside the image x, where they are not s: s, d, m;
+            r: m; rf: m; kitti: s, d.
+        skip_incomplete: leave out training rows that lack one of the tasks; otherwise such a row is an error.
         size: height and width of the network's square input, pixels.
         crop: with a frame's shorter side at ``size``, the square that is cropped at random for training, then
             resized to ``size``; None keeps the published ratio of 600 in 640.
         flip: probability of mirroring a training sample.
         colour_jitter: strength of the colour jitter on training images.
         target_stride: depth and labels are read at this fraction of ``size``, as the masker predicts them.
+        depth_buckets: number of classes of log depth in training, for a depth decoder that classifies (domains s
+            and kitti); None for inverse depth.
+        depth_stretch: stretch the inverse depth of every sample to [0, 1], as pseudo-labels of unknown scale are.
+        mixing: which domains share a step, and where an epoch ends; see `gancomponents.data.DomainLoader`.
         batch_size: images of each domain in a batch, one number or one by domain.
         max_samples: use this many rows from the top of every training list; all where None.
         workers: loader processes; 0 loads in a thread beside the training step.
@@ -98,11 +119,15 @@ class Data:
         val: Mapping[str, str],
         truth: Mapping[str, str] | None = None,
         tasks: Mapping[str, Sequence[str]] | None = None,
+        skip_incomplete: bool = False,
         size: int = 128,
         crop: int | None = None,
         flip: float = 0.5,
         colour_jitter: float = 0.0,
         target_stride: int = 4,
+        depth_buckets: int | None = None,
+        depth_stretch: bool = False,
+        mixing: Mixing | None = None,
         batch_size: int | Mapping[str, int] = 4,
         max_samples: int | None = None,
         workers: int = 0,
@@ -115,7 +140,9 @@ class Data:
             raise ValueError(f"source must be one such as @data.Town() or @data.Folder(), got {source!r}")
         self.source = source
         self.train_lists, self.val_lists, self.truth_lists = dict(train), dict(val), dict(truth or {})
-        self.tasks = {"s": ("s", "d", "m"), "r": ("m",), "rf": ("m",), **(tasks or {})}
+        self.tasks = {**_TASKS, **(tasks or {})}
+        self.skip_incomplete = skip_incomplete
+        self.depth_buckets, self.depth_stretch, self.mixing = depth_buckets, depth_stretch, mixing
         self.size, self.crop, self.flip = size, crop, flip
         self.colour_jitter, self.target_stride = colour_jitter, target_stride
         self.batch_size, self.max_samples = batch_size, max_samples
@@ -147,8 +174,18 @@ class Data:
             check_whole(name, value, minimum=minimum)
         if self.max_samples is not None:
             check_whole("max_samples", self.max_samples, minimum=1)
+        if self.depth_buckets is not None:
+            check_whole("depth_buckets", self.depth_buckets, minimum=3)
+            if self.depth_stretch:
+                raise ValueError(
+                    "depth_stretch must be False with depth_buckets, got True: buckets have a scale"
+                )
+            if relative := [d for d in self.train_lists if d in ("r", "rf") and "d" in self.tasks[d]]:
+                raise ValueError(
+                    f"tasks must not have d in {relative[0]} with depth_buckets: its depth has no scale"
+                )
         self._check_batches()
-        self._augmentation()
+        self._transform(train=True)
 
     def _check_batches(self) -> None:
         sizes: Mapping[str, object]
@@ -156,11 +193,11 @@ class Data:
             sizes = self.batch_size
         else:
             sizes = dict.fromkeys(self.train_lists, self.batch_size)
-        if set(sizes) != set(self.train_lists):
+        if not set(self.train_lists) <= set(sizes) <= set(DOMAINS):
             domains = list(self.train_lists)
             raise ValueError(f"batch_size must be one number, or one for each of {domains}, got {sizes}")
-        for domain, asked in sizes.items():
-            size = check_whole("batch_size", asked, minimum=1)
+        for domain in self.train_lists:
+            size = check_whole("batch_size", sizes[domain], minimum=1)
             rows = [n for n in (self.source.training_rows(domain), self.max_samples) if n is not None]
             if min(rows, default=size) < size:
                 got = f"{min(rows)} training frames of {domain} for batches of {size}"
@@ -169,26 +206,49 @@ class Data:
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """The training domains, in the order in which every step visits them."""
+        """The domains with a training list, in the order in which every step visits them."""
         return tuple(self.train_lists)
 
-    def prepare(self) -> None:
+    def batch_of(self, domain: str) -> int:
+        """Images of a domain in a batch."""
+        return self.batch_size if isinstance(self.batch_size, int) else self.batch_size[domain]
+
+    def prepare(self, domains: Sequence[str]) -> None:
         """Find (or render) the data and check every file of every list, so that training meets no surprise.
+
+        Args:
+            domains: those in use, of training and held-out lists alike.
 
         Raises:
             InputError: for the first list or file that is missing, unreadable or wrong.
         """
         self.folder = self.source.locate()
-        self.loader(seed=0).check()
-        for domain in self.val_lists:
+        for domain in domains:
+            self._training_set(domain, 0).check()
+        for domain in (domain for domain in domains if domain in self.val_lists):
             self.held_out(domain).check()
-        if "rf" in self.val_lists and "rf" in self.truth_lists:  # otherwise they are the held-out ones
+        if "rf" in domains and {"rf"} <= set(self.val_lists) & set(
+            self.truth_lists
+        ):  # otherwise the held-out ones
             self.flooded().check()
 
-    def loader(self, seed: int) -> DomainLoader:
-        """The training batches."""
-        datasets = {domain: self._training_set(domain, seed) for domain in self.train_lists}
-        return DomainLoader(datasets, self.batch_size, seed=seed, workers=self.workers)
+    def loader(self, seed: int, domains: Sequence[str]) -> DomainLoader:
+        """The training batches of these domains."""
+        datasets = {domain: self._training_set(domain, seed) for domain in domains}
+        sizes = {domain: self.batch_of(domain) for domain in domains}
+        return DomainLoader(datasets, sizes, mixing=self.mixing, seed=seed, workers=self.workers)
+
+    def validation_batches(self, domains: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """The held-out lists of these domains as training would read them, without augmentation, once through."""
+        datasets = {}
+        for domain in (domain for domain in domains if domain in self.val_lists):
+            path = self._list(self.val_lists[domain])
+            datasets[domain] = self._sized(path, domain, self._transform(train=False), seed=0)
+        if not datasets:
+            return
+        sizes = {domain: min(self.batch_of(domain), len(frames)) for domain, frames in datasets.items()}
+        loader = DomainLoader(datasets, sizes, seed=0)
+        yield from loader.iterate(0, loader.steps_per_epoch)
 
     def held_out(self, domain: str) -> DomainDataset:
         """The held-out frames of a domain: whole, centred, with labels at full size; true ones where known."""
@@ -207,33 +267,52 @@ class Data:
         return self._plain(self.train_lists[domain], domain)
 
     def _training_set(self, domain: str, seed: int) -> DomainDataset:
-        tasks = tuple(self.tasks[domain])
         path = self._list(self.train_lists[domain])
+        return self._sized(path, domain, self._transform(train=True), seed, self.max_samples)
+
+    def _sized(
+        self, path: Path, domain: str, transform: "_Transform", seed: int, max_samples: int | None = None
+    ) -> DomainDataset:
+        metric = domain in ("s", "kitti")
+        depth = DepthTarget(
+            domain, log=metric and self.depth_buckets is not None, stretch=self.depth_stretch or None
+        )
         return DomainDataset(
             path,
             domain,
-            tasks=tasks,
-            transform=self._augmentation(),
+            tasks=tuple(self.tasks[domain]),
+            transform=transform,
+            depth=depth,
             stretch=self.stretch,
-            max_samples=self.max_samples,
+            max_samples=max_samples,
+            skip_incomplete=self.skip_incomplete,
+            min_size=self.size,
             seed=seed,
         )
 
-    def _augmentation(self) -> JointTransform:
+    def _transform(self, *, train: bool) -> "_Transform":
         small = -(-self.size // self.target_stride)
-        return JointTransform(
+        joint = JointTransform(
             self.size,
             crop=self.crop,
-            train=True,
+            train=train,
             flip=self.flip,
             target_sizes={"d": small, "s": small},
             colour_jitter=self.colour_jitter,
         )
+        return _Transform(joint, self.depth_buckets)
 
     def _plain(self, name: str, domain: str, stored_as: str | None = None) -> DomainDataset:
         transform = JointTransform(self.size, crop=self.size, train=False, target_sizes={})
-        tasks = ("m",) if domain == "rf" else ("s", "d", "m")
         path = self._list(name)
+        rows = read_list(path, ("s", "d", "m"), must_exist=False)
+        # Whatever all rows have; pictures without labels can still be shown.
+        tasks = [task for task in ("s", "d", "m") if len(rows.having("x", task)) == len(rows)]
+        if domain == "rf" and "m" not in tasks:
+            fix = "list the mask of every flooded picture: the painter needs it"
+            raise InputError(str(path), expected="'m' in every row of domain rf", got="rows without", fix=fix)
+        if domain == "rf":
+            tasks = ["m"]
         return DomainDataset(
             path, stored_as or domain, tasks=tasks, transform=transform, stretch=self.stretch
         )
@@ -246,3 +325,15 @@ class Data:
             fix = "bind data.Data.train, val and truth to lists that are there; truth may be {}"
             raise InputError(str(path), expected="a list of files", got="no such file", fix=fix)
         return path
+
+
+class _Transform:
+    """The joint transform, and depth in buckets where it is learnt by classification."""
+
+    def __init__(self, joint: JointTransform, depth_buckets: int | None):
+        self.joint = joint
+        self.bucketise = None if depth_buckets is None else BucketiseDepth(buckets=depth_buckets)
+
+    def __call__(self, fields: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+        fields = self.joint(fields, generator)
+        return fields if self.bucketise is None else self.bucketise(fields)

@@ -3,8 +3,9 @@
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from gancomponents.training import AdversarialLoop, Batch, Player, Runtime, Trac
 from recipes import config, pictures
 from recipes.data import Data
 from recipes.folder import RunFolder
+from recipes.phases import Moment, Phases, Span, Timeline
 from recipes.progress import Progress
 from recipes.report import write_report
 from recipes.stopping import StopRequest
@@ -30,7 +32,13 @@ class System(Protocol):
 
     def parts(self) -> dict[str, nn.Module]: ...
 
-    def example_batch(self, data: Data, generator: torch.Generator) -> Batch: ...
+    def domains(self, offered: Collection[str], *, pretraining: bool = False) -> tuple[str, ...]: ...
+
+    def check_phases(self, phases: Phases) -> None: ...
+
+    def enter(self, on: frozenset[str]) -> None: ...
+
+    def example_batch(self, data: Data, generator: torch.Generator, domains: Collection[str]) -> Batch: ...
 
     def evaluate(self, data: Data, runtime: Runtime) -> dict[str, float]: ...
 
@@ -51,14 +59,20 @@ class Recipe:
     Args:
         system: the networks, their objectives and optimisers.
         data: the training and held-out data.
-        steps: total number of steps; it changes no schedule.
+        steps: total number of steps; it changes no schedule. None where ``epochs`` says how long.
+        epochs: total number of epochs, pre-training included.
+        unit: what learning-rate schedules, phases, ``sample_every``, ``save_every`` and ``validate_every`` count:
+            "step" or "epoch". The length of an epoch is the data's, see `gancomponents.data.DomainLoader`.
+        phases: what is on from when, see `recipes.phases.Phases`; which there are is the system's affair.
+        order: of the updates, see `gancomponents.training.AdversarialLoop`.
         seed: of the weights, the order of the data, the augmentation and the label noise.
         device: see `gancomponents.training.Runtime`.
         precision: see `gancomponents.training.Runtime`.
         channels_last: see `gancomponents.training.Runtime`.
         log_every: steps between lines of metrics.jsonl; the first and the last step are always there.
-        sample_every: steps between sample grids.
-        save_every: steps between checkpoints; the last step always has one.
+        sample_every: steps (epochs) between sample grids.
+        save_every: steps (epochs) between checkpoints; the last step always has one.
+        validate_every: steps (epochs) between losses and scores on the held-out lists; None for none in between.
         keep: how many checkpoints to keep.
         tracker: trackers that record the run as well, such as ``[@trackers.WandB()]``.
     """
@@ -68,7 +82,11 @@ class Recipe:
         system: System,
         data: Data,
         *,
-        steps: int = 600,
+        steps: int | None = None,
+        epochs: int | None = None,
+        unit: str = "step",
+        phases: Mapping[str, Span] | None = None,
+        order: str = "simultaneous",
         seed: int = 0,
         device: str = "auto",
         precision: str = "auto",
@@ -76,29 +94,33 @@ class Recipe:
         log_every: int = 10,
         sample_every: int = 100,
         save_every: int = 100,
+        validate_every: int | None = None,
         keep: int = 2,
         tracker: Sequence[Tracker] = (),
     ):
-        check_whole("steps", steps, minimum=1, fix="pass --steps 1 or more, or bind steps")
-        check_whole("seed", seed, minimum=0)
-        counts = {
+        if steps is None and epochs is None:
+            raise ValueError("steps or epochs must be given, got neither: pass --steps, or bind one of them")
+        whole = {"steps": steps, "epochs": epochs, "validate_every": validate_every}
+        whole |= {
             "log_every": log_every,
             "sample_every": sample_every,
             "save_every": save_every,
             "keep": keep,
         }
-        for name, value in counts.items():
-            check_whole(name, value, minimum=1)
-        self.system, self.data = system, data
-        self.steps, self.seed = steps, seed
-        self.log_every, self.sample_every, self.save_every, self.keep = (
-            log_every,
-            sample_every,
-            save_every,
-            keep,
-        )
+        for name, value in whole.items():
+            if value is not None:
+                check_whole(name, value, minimum=1, fix="pass --steps 1 or more" if name == "steps" else "")
+        check_whole("seed", seed, minimum=0)
+        self.system, self.data, self.seed = system, data, seed
+        self.steps, self.epochs = steps, epochs
+        self.phases = Phases(phases, unit=unit)
+        system.check_phases(self.phases)
+        self.domains = system.domains(data.domains)
+        self.pretraining = system.domains(data.domains, pretraining=True) if self.phases.pretraining else ()
+        self.log_every, self.sample_every, self.save_every = log_every, sample_every, save_every
+        self.validate_every, self.keep = validate_every, keep
         self.runtime = Runtime(device, precision, channels_last=channels_last)
-        self.loop = AdversarialLoop(system.generator, system.critic, self.runtime)
+        self.loop = AdversarialLoop(system.generator, system.critic, self.runtime, order=order)
         self.trackers = Trackers(tracker)
 
     def rehearse(self) -> None:
@@ -107,13 +129,15 @@ class Recipe:
         Raises:
             InputError: when the networks cannot take that size, or do not fit each other.
         """
-        batch = self.system.example_batch(self.data, torch.Generator().manual_seed(0))
+        domains = (*self.pretraining, *self.domains)
+        batch = self.system.example_batch(self.data, torch.Generator().manual_seed(0), domains)
         single = {
             domain: {task: value[:1] for task, value in fields.items()} for domain, fields in batch.items()
         }
         self.loop.train(False)
         try:
             with torch.random.fork_rng(devices=[]), torch.no_grad():
+                self.system.enter(frozenset(self.phases.spans))
                 self.loop.rehearse(single)
         except (ValueError, TypeError, RuntimeError, LookupError, AttributeError) as error:
             # Nothing but the configuration went in, so whatever does not fit is its fault.
@@ -129,7 +153,8 @@ class Recipe:
             InputError: for data, folders or checkpoints that cannot be used.
         """
         state = self._read(start)
-        self.data.prepare()
+        self.data.prepare((*self.pretraining, *self.domains))
+        timeline, total = self._schedule()
         folder.create(afresh=state is None)
         first = 0
         if state is None:
@@ -143,7 +168,7 @@ class Recipe:
         folder.write(folder.operative_config, config.operative_text())
         self.trackers.start(name, folder.path, config.parsed_text())
         try:
-            self._train(folder, first, before)
+            self._train(folder, first, total, timeline, before)
             self._finish(name, folder, before)
         finally:
             self.trackers.finish()
@@ -153,7 +178,7 @@ class Recipe:
         if start is None:
             return None
         state = checkpoint.load(start)
-        if state["step"] > self.steps:
+        if self.steps is not None and state["step"] > self.steps:
             got, fix = f"one at step {state['step']}", f"pass --steps {state['step']} or more"
             raise InputError(
                 str(start), expected=f"a checkpoint of at most {self.steps} steps", got=got, fix=fix
@@ -174,27 +199,55 @@ class Recipe:
                 )
         return state
 
-    def _train(self, folder: RunFolder, first: int, before: dict[str, float]) -> None:
+    def _schedule(self) -> tuple[Timeline, int]:
+        """The phases over the steps of this data, and how many steps there are."""
+        timeline = self.phases.timeline(
+            steps_per_epoch=self.data.loader(self.seed, self.domains).steps_per_epoch,
+            pretrain_steps_per_epoch=(
+                self.data.loader(self.seed, self.pretraining).steps_per_epoch if self.pretraining else 1
+            ),
+        )
+        total = self.steps
+        if total is None:
+            assert self.epochs is not None  # one of them is there, see __init__
+            total = timeline.steps(self.epochs)
+        return timeline, total
+
+    def _batches(self, timeline: Timeline, first: int, total: int) -> Iterator[Batch]:
+        for pretraining, start, stop in timeline.stages(first, total):
+            domains = self.pretraining if pretraining else self.domains
+            yield from self.data.loader(self.seed, domains).iterate(start, stop)
+
+    def _train(
+        self, folder: RunFolder, first: int, total: int, timeline: Timeline, before: dict[str, float]
+    ) -> None:
         self.loop.train()
-        if first >= self.steps:
-            print(f"already at step {first} of {self.steps}: nothing left to train")
+        if first >= total:
+            print(f"already at step {first} of {total}: nothing left to train")
             return
-        loader = self.data.loader(self.seed)
-        progress = Progress(first, self.steps)
+        progress = Progress(first, total)
+        on: frozenset[str] | None = None
         clock = _Clock(max((record["time"] for record in folder.read_metrics()), default=0.0))
         with StopRequest() as stop, closing(progress):
-            for step, batch in enumerate(loader.iterate(first, self.steps), start=first + 1):
-                losses = self.loop.step(batch, step - 1)
+            for step, batch in enumerate(self._batches(timeline, first, total), start=first + 1):
+                moment = timeline.moment(step - 1)
+                if moment.on != on:
+                    self._enter(folder, step, moment, on)
+                    on = moment.on
+                losses = self.loop.step(batch, moment.time)
                 clock.count(batch)
-                last = step == self.steps
+                last = step == total
                 if step == first + 1 or step % self.log_every == 0 or last or stop.asked:
                     progress.show(step, self._log(folder, losses, step, clock))
                 else:
                     progress.tick(step)
-                if step % self.save_every == 0 or last or stop.asked:
+                due = _Due(timeline, step)
+                if due.every(self.save_every) or last or stop.asked:
                     path = self._save(folder, step, before)
-                if step % self.sample_every == 0 or last:
+                if due.every(self.sample_every) or last:
                     self._sample(folder, step)
+                if self.validate_every is not None and due.every(self.validate_every):
+                    self._validate(folder, step, clock)
                 if stop.asked and not last:
                     print(f"\nstopped at step {step}; saved {path}", file=sys.stderr)
                     print(
@@ -202,6 +255,29 @@ class Recipe:
                         file=sys.stderr,
                     )
                     raise KeyboardInterrupt
+
+    def _enter(self, folder: RunFolder, step: int, moment: Moment, before: frozenset[str] | None) -> None:
+        """Switch phases, and say so in the terminal and in metrics.jsonl; a first step of none is no news."""
+        self.system.enter(moment.on)
+        if moment.on or before:
+            names = ", ".join(sorted(moment.on)) or "none"
+            print(f"step {step} (epoch {moment.epoch}): phases on: {names}", file=sys.stderr, flush=True)
+            folder.append_metrics({"step": step, "phases": sorted(moment.on)})
+
+    def _validate(self, folder: RunFolder, step: int, clock: "_Clock") -> None:
+        """Losses and scores on the held-out lists, under ``val/``; nothing that training draws is moved."""
+        self.loop.train(False)
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), self.system.generator.settled():
+            sums: dict[str, list[Tensor]] = {}
+            for batch in self.data.validation_batches(self.domains):
+                for name, loss in self.loop.rehearse(batch).items():
+                    sums.setdefault(name, []).append(loss)
+        means = {f"val/{name}": torch.stack(values).mean().item() for name, values in sums.items()}
+        scores = self.system.evaluate(self.data, self.runtime)
+        self.loop.train()
+        found = {**means, **{f"val/{name}": value for name, value in scores.items()}}
+        folder.append_metrics({"step": step, "time": round(clock.elapsed(), 3), **found})
+        self.trackers.log(step, found)
 
     def _log(
         self, folder: RunFolder, losses: dict[str, Tensor], step: int, clock: "_Clock"
@@ -249,6 +325,19 @@ class Recipe:
         events = self.system.show_events(self.data, self.runtime, folder.events)
         folder.write(folder.operative_config, config.operative_text())
         write_report(name, folder, table, events)
+
+
+@dataclass(frozen=True)
+class _Due:
+    """Whether something that happens every so many units is due after a step."""
+
+    timeline: Timeline
+    step: int
+
+    def every(self, count: int) -> bool:
+        if self.timeline.phases.unit == "step":
+            return self.step % count == 0
+        return self.timeline.ends_epoch(self.step) and self.timeline.moment(self.step).epoch % count == 0
 
 
 class _Clock:

@@ -131,7 +131,7 @@ def _describe(name: str, recipe: Recipe) -> None:
         print(f"  {part:22s}{count:12,} parameters")
     print(f"  {'all':22s}{total:12,} parameters")
     generator = torch.Generator().manual_seed(0)
-    batch = recipe.system.example_batch(recipe.data, generator)
+    batch = recipe.system.example_batch(recipe.data, generator, recipe.domains)
     shapes = {domain: tuple(fields["x"].shape) for domain, fields in batch.items()}
     print("  batch: " + ", ".join(f"{domain} {shape}" for domain, shape in shapes.items()))
     seconds = []

@@ -21,6 +21,8 @@ class LocalGlobalDiscriminator(nn.Module):
     Args:
         in_channels: channels of the image.
         discriminator: factory of both from the number of channels.
+        together: ``compare`` passes real and fake through each as one batch; off, fake first, then real, each in
+            a pass of its own, as upstream does: a spectral norm moves with every pass.
 
     Shape: image (B, in_channels, H, W) and mask (B, 1, H, W), 1 where painted, in [0, 1], to the pair (result of
     ``whole`` on image, result of ``local`` on image * mask); gradients reach the mask too. Scores are logits
@@ -43,11 +45,13 @@ class LocalGlobalDiscriminator(nn.Module):
         in_channels: int = 3,
         *,
         discriminator: Callable[[int], nn.Module] = MultiScalePatchDiscriminator,
+        together: bool = True,
     ) -> None:
         super().__init__()
         check_positive(in_channels=in_channels)
         self.whole = discriminator(in_channels)
         self.local = discriminator(in_channels)
+        self.together = together
 
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Any, Any]:
         if mask.ndim != 4 or mask.shape[1] != 1 or mask.shape[-2:] != image.shape[-2:]:
@@ -58,7 +62,7 @@ class LocalGlobalDiscriminator(nn.Module):
         return self.whole(image), self.local(image * mask)
 
     def compare(self, real: Tensor, fake: Tensor, mask: Tensor) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-        """Results of both from one pass of each discriminator over the concatenated batch, real first.
+        """Results of both for real and for fake, real first.
 
         Args:
             real: real images.
@@ -67,4 +71,7 @@ class LocalGlobalDiscriminator(nn.Module):
 
         Shape: twice (B, in_channels, H, W) and (B, 1, H, W) to twice the result of ``forward``.
         """
-        return compared(self, real, fake, mask)
+        if self.together:
+            return compared(self, real, fake, mask)
+        painted = self(fake, mask)
+        return self(real, mask), painted

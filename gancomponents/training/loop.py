@@ -7,23 +7,38 @@ from torch import Tensor
 from gancomponents.training.player import Batch, Player
 from gancomponents.training.runtime import Runtime
 
+_ORDERS = ("simultaneous", "strict")
+
 
 class AdversarialLoop:
     """Alternate a generator and its critics, step by step.
 
-    The update is simultaneous: the critics judge what the generator step has computed, so nothing is computed
-    twice. `step` keeps its results on the device; nothing in it waits for the host.
+    `step` keeps its results on the device; nothing in it waits for the host.
 
     Args:
         generator: the player whose objective runs first and returns the outputs to be judged.
         critic: its opponent, or None for a purely supervised recipe.
         runtime: where the steps run; the objectives are placed there.
+        order: "simultaneous": the critics judge what the generator step has computed, so nothing is computed
+            twice. "strict": they judge what the updated generator presents, at the price of another pass of it,
+            without gradients; its objective then needs ``present(batch)``, which returns the outputs alone.
+
+    Raises:
+        ValueError: an unknown order, or a strict one of an objective that cannot present.
     """
 
-    def __init__(self, generator: Player, critic: Player | None, runtime: Runtime):
+    def __init__(
+        self, generator: Player, critic: Player | None, runtime: Runtime, *, order: str = "simultaneous"
+    ):
+        if order not in _ORDERS:
+            raise ValueError(f"order must be one of {_ORDERS}, got {order!r}: choose one")
+        if order == "strict" and not hasattr(generator.objective, "present"):
+            name = type(generator.objective).__name__
+            raise ValueError(f"order must be 'simultaneous' for an objective without present(), got {name}")
         self.generator = generator
         self.critic = critic
         self.runtime = runtime
+        self.order = order
         for player in self.players.values():
             runtime.place(player.objective)
 
@@ -34,13 +49,20 @@ class AdversarialLoop:
         return {name: player for name, player in named.items() if player is not None}
 
     def step(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        """Train both sides on one batch and return every named loss, detached, on the device."""
+        """Train both sides on one batch and return every named loss, detached, on the device.
+
+        A side that has no loss in this batch stands still.
+        """
         batch = self.runtime.to_device(batch)
         if self.critic is not None:
             self.critic.freeze(True)
         losses, outputs = self._play(self.generator, batch, {}, step)
         if self.critic is not None:
             self.critic.freeze(False)
+            if self.order == "strict":
+                with self.runtime.autocast():
+                    # A Player's objective is any module; __init__ has made sure of this method.
+                    outputs = self.generator.objective.present(batch)  # type: ignore[operator]
             losses |= self._play(self.critic, batch, outputs, step)[0]
         return losses
 
@@ -60,7 +82,11 @@ class AdversarialLoop:
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with self.runtime.autocast():
             losses, outputs = player.objective(batch, shared)
-        player.update(losses, step)
+        if losses:
+            player.update(losses, step)
+            constrain = getattr(player.objective, "constrain", None)
+            if constrain is not None:
+                constrain()
         return {name: loss.detach() for name, loss in losses.items()}, outputs
 
     def learning_rates(self) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """How well a ClimateGAN does on held-out frames, beside what knowing only the training set's averages gives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -17,11 +17,11 @@ from gancomponents.metrics import (
     ssim_in_mask,
 )
 from gancomponents.training import Runtime
-from recipes.climategan.model import ClimateGAN
+from recipes.climategan.model import ClimateGAN, Prediction
 from recipes.data import Data
 
 Scores = dict[str, float]
-Predict = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+Predict = Callable[[Tensor], Prediction]
 Paint = Callable[[Tensor, Tensor], Tensor]
 
 _BATCH = 8
@@ -29,7 +29,7 @@ _PRIOR_FRAMES = 256
 
 
 def evaluate(model: ClimateGAN, data: Data, runtime: Runtime) -> Scores:
-    """Score the model on the held-out frames of s, r and rf.
+    """Score the model on the held-out frames of s, r and rf: whatever it predicts and the lists tell the truth of.
 
     Returns:
         By ``<domain>/<metric>``: ``mask_iou`` and ``seg_miou`` in [0, 1], higher is better; ``depth_abs_rel``,
@@ -37,42 +37,69 @@ def evaluate(model: ClimateGAN, data: Data, runtime: Runtime) -> Scores:
         better) and ``ssim_in_mask`` (higher is better) of painted against truly flooded streets.
     """
 
-    def predict(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def predict(x: Tensor) -> Prediction:
         seen = model(x)
-        return seen.depth.float(), seen.segmentation.float(), seen.mask.float().sigmoid()
+        depth = None if seen.depth is None else seen.inverse_depth.float()
+        segmentation = None if seen.segmentation is None else seen.segmentation.float()
+        return Prediction(depth, segmentation, None if seen.mask is None else seen.mask.float().sigmoid())
 
     was_training = model.training
     model.eval()
     with torch.no_grad(), runtime.autocast():
-        scores = _score(predict, model.paint, data, runtime)
+        scores = _score(
+            None if model.masker is None else predict,
+            None if model.painter is None else model.paint,
+            data,
+            runtime,
+        )
     model.train(was_training)
     return scores
 
 
-def evaluate_baseline(data: Data, runtime: Runtime) -> Scores:
-    """Score the trivial answer: at every pixel the training frames' mean mask, depth and commonest class of
-    domain s; for every drop of water the mean water colour of domain rf."""
+def evaluate_baseline(model: ClimateGAN, data: Data, runtime: Runtime) -> Scores:
+    """Score the trivial answer to what ``model`` answers: at every pixel the training frames' mean mask, depth and
+    commonest class of domain s; for every drop of water the mean water colour of domain rf."""
+    with torch.no_grad():
+        return _score(
+            None if model.masker is None or "s" not in data.train_lists else _prior(data, runtime),
+            None if model.painter is None else _mean_water(data),
+            data,
+            runtime,
+        )
+
+
+def _prior(data: Data, runtime: Runtime) -> Predict:
     frames = data.training_frames("s")
     counts = torch.zeros(len(LABELS), data.size, data.size)
     depth, mask = torch.zeros(1, data.size, data.size), torch.zeros(1, data.size, data.size)
     indices = range(min(len(frames), _PRIOR_FRAMES))
     for index in indices:
         sample = frames.sample(index)
-        counts += F.one_hot(sample["s"], len(LABELS)).permute(2, 0, 1)
-        depth += sample["d"] / len(indices)
-        mask += sample["m"] / len(indices)
-    colour = _water_colour(data)
-    prior = [t[None].to(runtime.device) for t in (depth, counts, mask)]
+        if "s" in sample:
+            counts += F.one_hot(sample["s"], len(LABELS)).permute(2, 0, 1)
+        if "d" in sample:
+            depth += sample["d"] / len(indices)
+        if "m" in sample:
+            mask += sample["m"] / len(indices)
+    prior = {
+        task: value[None].to(runtime.device)
+        for task, value in {"d": depth, "s": counts, "m": mask}.items()
+        if task in frames.tasks
+    }
 
-    def predict(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        depth_prior, class_prior, mask_prior = (t.expand(x.shape[0], -1, -1, -1) for t in prior)
-        return depth_prior, class_prior, mask_prior
+    def predict(x: Tensor) -> Prediction:
+        return Prediction(*(prior[t].expand(len(x), -1, -1, -1) if t in prior else None for t in "dsm"))
+
+    return predict
+
+
+def _mean_water(data: Data) -> Paint:
+    colour = _water_colour(data)
 
     def paint(x: Tensor, m: Tensor) -> Tensor:
         return x * (1 - m) + colour.to(x.device) * m
 
-    with torch.no_grad():
-        return _score(predict, paint, data, runtime)
+    return paint
 
 
 def _water_colour(data: Data) -> Tensor:
@@ -85,35 +112,44 @@ def _water_colour(data: Data) -> Tensor:
     return (total / count.clamp(min=1))[None, :, None, None]
 
 
-def _score(predict: Predict, paint: Paint, data: Data, runtime: Runtime) -> Scores:
+def _score(predict: Predict | None, paint: Paint | None, data: Data, runtime: Runtime) -> Scores:
     scores: Scores = {}
-    for domain in ("s", "r"):
-        if domain in data.val_lists:
-            scores |= {
-                f"{domain}/{k}": v for k, v in _score_masker(predict, data.held_out(domain), runtime).items()
-            }
-    if "rf" in data.val_lists:
+    for domain in ("s", "r", "kitti"):
+        if predict is not None and domain in data.val_lists:
+            found = _score_masker(predict, data.held_out(domain), runtime)
+            scores |= {f"{domain}/{key}": value for key, value in found.items()}
+    if paint is not None and "rf" in data.val_lists:
         scores |= {f"rf/{key}": value for key, value in _score_painter(paint, data, runtime).items()}
     return scores
 
 
 def _score_masker(predict: Predict, frames: DomainDataset, runtime: Runtime) -> Scores:
     confusion = torch.zeros(len(LABELS), len(LABELS), dtype=torch.long)
-    masks, true_masks, depths, true_depths = [], [], [], []
+    found: dict[str, list[tuple[Tensor, Tensor]]] = {"d": [], "m": []}
     for batch in _batches(frames):
-        depth, segmentation, mask = (t.cpu() for t in predict(runtime.to_device(batch)["x"]))
+        seen = predict(runtime.to_device(batch)["x"])
         size = batch["x"].shape[-2:]
-        labels = F.interpolate(segmentation, size, mode="bilinear", align_corners=False).argmax(1)
-        confusion += confusion_matrix(labels, batch["s"], len(LABELS))
-        depths.append(F.interpolate(depth, size, mode="bilinear", align_corners=False))
-        true_depths.append(batch["d"])
-        masks.append(mask)
-        true_masks.append(batch["m"])
-    return {
-        "mask_iou": float(mask_iou(torch.cat(masks), torch.cat(true_masks))),
-        "seg_miou": float(mean_iou(confusion)),
-        "depth_abs_rel": float(aligned_abs_rel(torch.cat(depths), torch.cat(true_depths))),
-    }
+        if seen.segmentation is not None and "s" in batch:
+            logits = F.interpolate(seen.segmentation.cpu(), size, mode="bilinear", align_corners=False)
+            confusion += confusion_matrix(logits.argmax(1), batch["s"], len(LABELS))
+        if seen.depth is not None and "d" in batch:
+            depth = F.interpolate(seen.depth.cpu(), size, mode="bilinear", align_corners=False)
+            found["d"].append((depth, batch["d"]))
+        if seen.mask is not None and "m" in batch:
+            found["m"].append((seen.mask.cpu(), batch["m"]))
+    scores: Scores = {}
+    if found["m"]:
+        scores["mask_iou"] = float(mask_iou(*_joined(found["m"])))
+    if confusion.any():
+        scores["seg_miou"] = float(mean_iou(confusion))
+    if found["d"]:
+        scores["depth_abs_rel"] = float(aligned_abs_rel(*_joined(found["d"])))
+    return scores
+
+
+def _joined(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    predicted, true = zip(*pairs, strict=True)
+    return torch.cat(predicted), torch.cat(true)
 
 
 def _score_painter(paint: Paint, data: Data, runtime: Runtime) -> Scores:

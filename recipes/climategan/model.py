@@ -141,7 +141,9 @@ class Masker(nn.Module):
         return Prediction(depth, segmentation, mask)
 
     def _condition(self, x: Tensor, depth: Tensor | None, segmentation: Tensor | None) -> Tensor:
-        assert depth is not None and segmentation is not None and self.mask is not None  # see _check
+        assert depth is not None
+        assert segmentation is not None
+        assert self.mask is not None
         inverse = Prediction(depth, segmentation, None).inverse_depth
         with_image = self.mask.cond_channels == 1 + segmentation.shape[1] + x.shape[1]
         return mask_condition(inverse, segmentation, x if with_image else None, detach=self.detach_condition)

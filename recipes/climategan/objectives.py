@@ -1,175 +1,35 @@
 """What ClimateGAN's generator and critics are trained on (ClimateGAN, Schmidt et al. 2022, section 3)."""
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gancomponents.losses import (
-    AdvEntLoss,
-    AdversarialLoss,
-    BCEGANLoss,
-    FeatureMatchingLoss,
-    GroundIntersectionLoss,
-    MinEntropyLoss,
-    SIGMLoss,
-    TotalVariationLoss,
-    VGGLoss,
-    advent_input,
-)
+from gancomponents.data.augment import DiffAugment
+from gancomponents.losses import AdvEntLoss, AdversarialLoss, BCEGANLoss, clip_weights
+from gancomponents.losses.penalties import Penalty
 from gancomponents.training import Batch, Losses
 from recipes.climategan.critics import Critics
-from recipes.climategan.model import ClimateGAN, Prediction
+from recipes.climategan.masker_losses import MASKER_DOMAINS, MaskerLosses
+from recipes.climategan.model import ClimateGAN
+from recipes.climategan.painter_losses import PainterLosses, judge
+from recipes.climategan.seen import Seen
 from recipes.climategan.terms import Terms
 
-# The published weights, by term. The names are those of the log, without part and domain.
-MASKER_WEIGHTS = {
-    "d/sigm": 1.0,
-    "s/cross_entropy": 1.0,
-    "s/min_entropy": 0.001,
-    "s/advent": 0.001,
-    "m/bce": 1.0,
-    "m/tv": 1.0,
-    "m/ground_intersection": 0.05,
-    "m/min_entropy": 0.5,
+CRITIC_WEIGHTS = {
+    "s/advent": 1.0,
     "m/advent": 1.0,
+    "p/gan": 1.0,
+    "p/global": 1.0,
+    "p/local": 1.0,
+    "s/penalty": 10.0,
+    "m/penalty": 10.0,
 }
-PAINTER_WEIGHTS = {"p/gan": 1.0, "p/vgg": 10.0, "p/feature_matching": 10.0}
-CRITIC_WEIGHTS = {"s/advent": 1.0, "m/advent": 1.0, "p/gan": 1.0}
 
-MASKER_DOMAINS = ("s", "r")
-
-
-class MaskerLosses(nn.Module):
-    """The terms of the masker: supervised on domain s, unsupervised on r, smooth on both.
-
-    Args:
-        weights: those of `MASKER_WEIGHTS` that differ.
-        depth: compares predicted with true inverse depth.
-        segmentation_entropy: of the class probabilities, on r.
-        mask_entropy: of [water, dry], on r; it also penalises the variance of the entropy.
-        advent: the generator's side of both AdvEnt objectives.
-        ground: compares the mask with the (pseudo) ground, on r.
-    """
-
-    def __init__(
-        self,
-        *,
-        weights: Mapping[str, float] | None = None,
-        depth: nn.Module | None = None,
-        segmentation_entropy: nn.Module | None = None,
-        mask_entropy: nn.Module | None = None,
-        advent: AdvEntLoss | None = None,
-        ground: nn.Module | None = None,
-    ):
-        super().__init__()
-        self.terms = Terms("masker", MASKER_WEIGHTS, weights or {})
-        self.depth = depth or SIGMLoss()
-        self.segmentation_entropy = segmentation_entropy or MinEntropyLoss()
-        self.mask_entropy = mask_entropy or MinEntropyLoss(variance_weight=0.1)
-        self.advent = advent or AdvEntLoss()
-        self.ground = ground or GroundIntersectionLoss()
-        self.total_variation = TotalVariationLoss()
-
-    def forward(self, seen: "Seen", data: Mapping[str, Any], domain: str, critics: Critics) -> Losses:
-        """The terms of one domain, for what the masker saw in it."""
-        losses: Losses = {}
-        if domain == "s":
-            self._supervised(losses, seen, data, domain)
-        self.terms.add(losses, "m/tv", domain, lambda: self.total_variation(seen.water[:, :1]))
-        if domain == "r":
-            self._unsupervised(losses, seen, data, domain, critics)
-        return losses
-
-    def _supervised(self, losses: Losses, seen: "Seen", data: Mapping[str, Any], domain: str) -> None:
-        add = self.terms.add
-        if "d" in data:
-            add(losses, "d/sigm", domain, lambda: self.depth(seen.depth, data["d"]))
-        if "s" in data:
-            add(losses, "s/cross_entropy", domain, lambda: F.cross_entropy(seen.class_logits, data["s"]))
-        if "m" in data:
-            bce = F.binary_cross_entropy_with_logits
-            add(losses, "m/bce", domain, lambda: bce(seen.water_logits, data["m"]))
-
-    def _unsupervised(
-        self, losses: Losses, seen: "Seen", data: Mapping[str, Any], domain: str, critics: Critics
-    ) -> None:
-        add, advent = self.terms.add, self.advent
-        add(losses, "s/min_entropy", domain, lambda: self.segmentation_entropy(seen.classes))
-        add(losses, "s/advent", domain, lambda: advent.generator(critics.segmentation(seen.class_entropy())))
-        if "m" in data:
-            add(losses, "m/ground_intersection", domain, lambda: self.ground(seen.water[:, :1], data["m"]))
-        add(losses, "m/min_entropy", domain, lambda: self.mask_entropy(seen.water))
-        add(losses, "m/advent", domain, lambda: advent.generator(critics.mask(seen.water_entropy())))
-
-
-class Seen:
-    """A prediction with what the losses derive from it, in fp32.
-
-    Attributes:
-        depth: inverse depth (B, 1, h, w).
-        classes: class probabilities (B, 11, h, w), from ``class_logits``.
-        water: probabilities of [water, dry] (B, 2, H, W), from ``water_logits``.
-    """
-
-    def __init__(self, prediction: Prediction, *, weigh_classes: bool, weigh_water: bool):
-        self.depth, self.class_logits, self.water_logits = (t.float() for t in prediction)
-        self.classes = self.class_logits.softmax(1)
-        water = self.water_logits.sigmoid()
-        self.water = torch.cat([water, 1 - water], 1)
-        self._weigh_classes, self._weigh_water = weigh_classes, weigh_water
-
-    def class_entropy(self) -> Tensor:
-        """The input of the segmentation's critic: entropy maps, weighted by depth where that is fused (DADA)."""
-        return advent_input(self.classes, self.depth.detach() if self._weigh_classes else None)
-
-    def water_entropy(self) -> Tensor:
-        """The input of the mask's critic."""
-        if not self._weigh_water:
-            return advent_input(self.water)
-        return advent_input(
-            self.water, F.interpolate(self.depth.detach(), self.water.shape[-2:], mode="nearest")
-        )
-
-
-class PainterLosses(nn.Module):
-    """The terms of the painter on real flooded streets, domain rf.
-
-    Args:
-        weights: those of `PAINTER_WEIGHTS` that differ.
-        adversarial: the generator's side of the game.
-        perceptual: compares painted with real water.
-        matching: compares the critic's features of both pictures.
-    """
-
-    def __init__(
-        self,
-        *,
-        weights: Mapping[str, float] | None = None,
-        adversarial: AdversarialLoss | None = None,
-        perceptual: nn.Module | None = None,
-        matching: nn.Module | None = None,
-    ):
-        super().__init__()
-        self.terms = Terms("painter", PAINTER_WEIGHTS, weights or {})
-        self.adversarial = adversarial or BCEGANLoss()
-        self.perceptual = VGGLoss() if perceptual is None and self.terms.wants("p/vgg") else perceptual
-        self.matching = matching or FeatureMatchingLoss()
-
-    def forward(self, fake: Tensor, x: Tensor, mask: Tensor, critics: Critics) -> Losses:
-        """The terms for ``fake`` painted into ``x`` (B, 3, H, W) under ``mask`` (B, 1, H, W)."""
-        losses: Losses = {}
-        add, perceptual = self.terms.add, self.perceptual
-        if perceptual is not None:
-            add(losses, "p/vgg", "rf", lambda: perceptual(fake * mask, x * mask))
-        if self.terms.wants("p/gan") or self.terms.wants("p/feature_matching"):
-            real, judged = critics.painter.compare(torch.cat([mask, x], 1), torch.cat([mask, fake], 1))
-            add(losses, "p/gan", "rf", lambda: self.adversarial.generator(judged, real))
-            add(losses, "p/feature_matching", "rf", lambda: self.matching(real, judged))
-        return losses
+#: The domains whose entropy maps the AdvEnt critics tell apart: source and target.
+ADAPTED = ("s", "r")
 
 
 class GeneratorObjective(nn.Module):
@@ -192,8 +52,10 @@ class GeneratorObjective(nn.Module):
     ):
         super().__init__()
         self.model = model
-        self.masker = masker or MaskerLosses()
-        self.painter = painter or PainterLosses()
+        self.masker = (masker or MaskerLosses()) if model.masker is not None else None
+        self.painter = (painter or PainterLosses()) if model.painter is not None else None
+        #: The phases that are on, see `recipes.climategan.System`; set between two steps.
+        self.on: Collection[str] = frozenset()
         self._borrowed = (critics,)  # in a tuple, so that they do not become parameters of this objective
 
     def forward(self, batch: Batch, shared: Mapping[str, Any]) -> tuple[Losses, dict[str, Any]]:
@@ -201,22 +63,48 @@ class GeneratorObjective(nn.Module):
         (critics,) = self._borrowed
         losses: Losses = {}
         outputs: dict[str, Any] = {}
-        for domain in MASKER_DOMAINS:
-            if domain in batch:
-                seen = self._see(batch[domain]["x"])
-                losses |= self.masker(seen, batch[domain], domain, critics)
-                entropies = {"s": seen.class_entropy().detach(), "m": seen.water_entropy().detach()}
-                outputs[domain] = entropies
-        if "rf" in batch:
+        for domain, data in batch.items():
+            if domain in MASKER_DOMAINS and self.masker is not None:
+                seen = self._see(data["x"])
+                losses |= self.masker(seen, data, domain, critics, self.on)
+                if domain == "r" and "painter_for_masker" in self.on and seen.water is not None:
+                    term = lambda x=data["x"], seen=seen: self._convince_by_mask(x, seen)  # noqa: E731
+                    self.masker.terms.add(losses, "m/painter", domain, term)
+                outputs[domain] = _detached(seen)
+        if "rf" in batch and self.painter is not None:
             x, mask = batch["rf"]["x"], batch["rf"]["m"]
             fake = self.model.paint(x, mask)
             losses |= self.painter(fake, x, mask, critics)
             outputs["rf"] = fake.detach()
         return losses, outputs
 
+    @torch.no_grad()
+    def present(self, batch: Batch) -> dict[str, Any]:
+        """What `forward` would hand to the critics, without any loss: for the strict order of updates."""
+        outputs: dict[str, Any] = {}
+        for domain, data in batch.items():
+            if domain in MASKER_DOMAINS and self.masker is not None:
+                outputs[domain] = _detached(self._see(data["x"]))
+            elif domain == "rf" and self.painter is not None:
+                outputs["rf"] = self.model.paint(data["x"], data["m"])
+        return outputs
+
     def _see(self, x: Tensor) -> Seen:
         masker = self.model.masker
-        return Seen(masker(x), weigh_classes=masker.fuse_segmentation, weigh_water=masker.fuse_mask)
+        assert masker is not None
+        return Seen(masker(x), masker)
+
+    def _convince_by_mask(self, x: Tensor, seen: Seen) -> Tensor:
+        """How well a flood under the predicted mask convinces the painter's critic; the painter stands still.
+
+        The mask stays soft: gradients reach it through the paste, the painter's input and the critic's.
+        """
+        (critics,) = self._borrowed
+        assert self.painter is not None
+        assert self.model.painter is not None
+        with _standing_still(self.model.painter):
+            fake = self.model.paint(x, seen.mask)
+        return self.painter.convince(judge(critics, x, fake, seen.mask, self.painter.augment))
 
 
 class CriticObjective(nn.Module):
@@ -224,9 +112,13 @@ class CriticObjective(nn.Module):
 
     Args:
         critics: the networks to train.
-        weights: those of `CRITIC_WEIGHTS` that differ.
+        weights: those of `CRITIC_WEIGHTS` that differ; the penalties count where there is a ``penalty``.
         advent: the critics' side of both AdvEnt objectives; source s is 0, target r is 1.
         adversarial: the critic's side of the painter's game, with its label noise.
+        penalty: of both AdvEnt critics' gradients, such as `gancomponents.losses.GradientPenalty`
+            (Wasserstein GAN with gradient penalty), called with critic, source and target.
+        clip: bound on the AdvEnt critics' weights, kept after every update (Wasserstein GAN); None for none.
+        augment: augments what the painter's critic sees, real and painted alike.
     """
 
     def __init__(
@@ -236,29 +128,74 @@ class CriticObjective(nn.Module):
         weights: Mapping[str, float] | None = None,
         advent: AdvEntLoss | None = None,
         adversarial: AdversarialLoss | None = None,
+        penalty: Penalty | None = None,
+        clip: float | None = None,
+        augment: DiffAugment | None = None,
     ):
         super().__init__()
         self.critics = critics
         self.terms = Terms("critic", CRITIC_WEIGHTS, weights or {})
         self.advent = advent or AdvEntLoss()
         self.adversarial = adversarial or BCEGANLoss()
+        self.penalty, self.clip, self.augment = penalty, clip, augment
+        if clip is not None and not clip > 0:
+            raise ValueError(
+                f"clip must be above 0, got {clip}: None for no clipping, 0.01 is the published one"
+            )
 
     def forward(self, batch: Batch, shared: Mapping[str, Any]) -> tuple[Losses, dict[str, Any]]:
         """Losses by name, from what `GeneratorObjective` shared; nothing is handed back."""
         losses: Losses = {}
-        if all(domain in shared for domain in MASKER_DOMAINS):
-            for task in ("s", "m"):
-                self.terms.add(losses, f"{task}/advent", "s+r", partial(self._adapt, task, shared))
-        if "rf" in shared:
-            self.terms.add(losses, "p/gan", "rf", lambda: self._judge(batch["rf"], shared["rf"]))
+        if all(domain in shared for domain in ADAPTED):
+            for task, critic in self._adapting().items():
+                if task in shared["s"]:
+                    # In the order of the batch, since a spectral norm moves with every pass.
+                    maps = {domain: shared[domain][task] for domain in batch if domain in ADAPTED}
+                    self._adapt(losses, task, critic, maps)
+        if "rf" in shared and self.critics.painter is not None:
+            x, mask = batch["rf"]["x"], batch["rf"]["m"]
+            names = [f"p/{name}" for name in ("gan", "global", "local")]
+            if any(self.terms.wants(name) for name in names):
+                verdicts = judge(self.critics, x, shared["rf"].to(x.dtype), mask, self.augment)
+                for name, (real, painted) in verdicts.items():
+                    term = lambda real=real, painted=painted: self.adversarial.discriminator(real, painted)  # noqa: E731
+                    self.terms.add(losses, f"p/{name}", "rf", term)
         return losses, {}
 
-    def _adapt(self, task: str, shared: Mapping[str, Any]) -> Tensor:
-        critic = self.critics.segmentation if task == "s" else self.critics.mask
-        source, target = (critic(shared[domain][task]) for domain in MASKER_DOMAINS)
-        return self.advent.discriminator(source, target)
+    def constrain(self) -> None:
+        """Clip the AdvEnt critics' weights; the loop calls this after every update."""
+        if self.clip is not None:
+            for critic in self._adapting().values():
+                clip_weights(critic, self.clip)
 
-    def _judge(self, data: Mapping[str, Any], fake: Tensor) -> Tensor:
-        x, mask = data["x"], data["m"]
-        real_pair, fake_pair = torch.cat([mask, x], 1), torch.cat([mask, fake.to(x.dtype)], 1)
-        return self.adversarial.discriminator(*self.critics.painter.compare(real_pair, fake_pair))
+    def _adapting(self) -> dict[str, nn.Module]:
+        """The AdvEnt critics by task."""
+        both = {"s": self.critics.segmentation, "m": self.critics.mask}
+        return {task: critic for task, critic in both.items() if critic is not None}
+
+    def _adapt(self, losses: Losses, task: str, critic: nn.Module, maps: Mapping[str, Tensor]) -> None:
+        def game() -> Tensor:
+            scores = {domain: critic(entropies) for domain, entropies in maps.items()}
+            return self.advent.discriminator(*(scores[domain] for domain in ADAPTED))
+
+        self.terms.add(losses, f"{task}/advent", "s+r", game)
+        if (penalty := self.penalty) is not None:
+            source, target = (maps[domain] for domain in ADAPTED)
+            self.terms.add(losses, f"{task}/penalty", "s+r", lambda: penalty(critic, source, target))
+
+
+def _detached(seen: Seen) -> dict[str, Tensor]:
+    return {task: entropies.detach() for task, entropies in seen.entropies().items()}
+
+
+@contextmanager
+def _standing_still(module: nn.Module) -> Iterator[None]:
+    """Inside, passes through the module leave no gradient on its parameters; afterwards all is as before."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)

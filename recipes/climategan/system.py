@@ -1,6 +1,6 @@
 """ClimateGAN as a recipe trains it: model, critics, both players, what is judged and what is shown."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -15,9 +15,10 @@ from gancomponents.training import Batch, Player, Runtime
 from recipes import pictures
 from recipes.climategan import evaluation
 from recipes.climategan.critics import Critics
-from recipes.climategan.model import ClimateGAN
+from recipes.climategan.model import ClimateGAN, Prediction
 from recipes.climategan.objectives import CriticObjective, GeneratorObjective
 from recipes.data import Data
+from recipes.phases import PRETRAIN, Phases
 
 OptimiserFactory = Callable[..., Optimizer]
 Schedule = Callable[[int], float]
@@ -34,6 +35,10 @@ _COLUMNS = (
     "true mask",
     "true flood",
 )
+
+#: Phases that a run of this system may have, see `recipes.phases.Phases`: training on Virtual KITTI 2 alone,
+#: pseudo-labels of classes and depth on r, and the painter's critic judging floods under the predicted mask.
+PHASES = (PRETRAIN, "pseudo/s", "pseudo/d", "painter_for_masker")
 
 #: The published glow of a wildfire has a standard deviation of 140.5 pixels where the shorter side has 640.
 _GLOW = 140.5 / 640
@@ -55,6 +60,9 @@ class System:
             ``{"masker.encoder": 1e-4, "painter": 1e-3}``.
         critic_rates: the same for ``segmentation``, ``mask`` and ``painter`` among the critics.
         shown: held-out frames of each domain in a sample grid.
+
+    Raises:
+        ValueError: a sample grid of nothing, or a part in the rates that is not there.
     """
 
     def __init__(
@@ -83,36 +91,83 @@ class System:
             generator_schedule,
             rates={f"model.{part}": rate for part, rate in (generator_rates or {}).items()},
         )
-        self.critic = Player(
-            critic(critics),
-            critic_optimiser,
-            critic_schedule,
-            rates={f"critics.{part}": rate for part, rate in (critic_rates or {}).items()},
-        )
+        self.critic: Player | None = None
+        if any(True for _ in critics.parameters()):
+            self.critic = Player(
+                critic(critics),
+                critic_optimiser,
+                critic_schedule,
+                rates={f"critics.{part}": rate for part, rate in (critic_rates or {}).items()},
+            )
 
     def parts(self) -> dict[str, nn.Module]:
         """The networks by name, for counting parameters."""
         masker, critics = self.model.masker, self.critics
-        return {
-            "encoder": masker.encoder,
-            "depth decoder": masker.depth,
-            "segmentation decoder": masker.segmentation,
-            "mask decoder": masker.mask,
+        of_masker: dict[str, nn.Module | None] = {}
+        if masker is not None:
+            of_masker = {
+                "encoder": masker.encoder,
+                "depth decoder": masker.depth,
+                "segmentation decoder": masker.segmentation,
+                "mask decoder": masker.mask,
+            }
+        parts = {
+            **of_masker,
             "painter": self.model.painter,
             "segmentation critic": critics.segmentation,
             "mask critic": critics.mask,
             "painter critic": critics.painter,
         }
+        return {name: part for name, part in parts.items() if part is not None}
 
-    def example_batch(self, data: Data, generator: torch.Generator) -> Batch:
+    def domains(self, offered: Collection[str], *, pretraining: bool = False) -> tuple[str, ...]:
+        """Those of the offered domains that this system trains on, in their order.
+
+        Raises:
+            ValueError: when one is missing that it cannot do without.
+        """
+        if pretraining:
+            needed, wanted = {"kitti"}, {"kitti"}
+        else:
+            needed = ({"s"} if self.model.masker else set()) | ({"rf"} if self.model.painter else set())
+            wanted = needed | ({"r"} if self.model.masker else set())
+        if missing := sorted(needed - set(offered)):
+            got = ", ".join(offered)
+            raise ValueError(
+                f"train must list domain {missing[0]}, got {got}: bind data.Data.train[{missing[0]!r}]"
+            )
+        return tuple(domain for domain in offered if domain in wanted)
+
+    def check_phases(self, phases: Phases) -> None:
+        """Raise a ValueError for phases that this system does not have, or cannot be in."""
+        phases.check(PHASES)
+        masker, painter = self.model.masker, self.model.painter
+        if masker is None and phases.spans:
+            raise ValueError(
+                f"phases must be {{}} without a masker, got {phases.spans}: they are the masker's"
+            )
+        whole = painter is not None and masker is not None and masker.mask is not None
+        if "painter_for_masker" in phases.spans and not (whole and self.critics.painter is not None):
+            raise ValueError(
+                "phases must not have 'painter_for_masker' without mask decoder, painter and painter's critic: "
+                "bind all three, or remove it"
+            )
+
+    def enter(self, on: frozenset[str]) -> None:
+        """Switch to these phases; called between two steps."""
+        self.generator.objective.on = on  # type: ignore[assignment]
+
+    def example_batch(self, data: Data, generator: torch.Generator, domains: Collection[str]) -> Batch:
         """A random batch with the shapes of a real one, to rehearse a step without any data."""
         small = -(-data.size // data.target_stride)
         batch: dict[str, dict[str, Tensor]] = {}
-        for domain in data.domains:
-            count = data.batch_size if isinstance(data.batch_size, int) else data.batch_size[domain]
+        for domain in domains:
+            count = data.batch_of(domain)
             image = torch.rand(count, 3, data.size, data.size, generator=generator) * 2 - 1
             labels = torch.randint(0, 11, (count, small, small), generator=generator)
             depth = torch.rand(count, 1, small, small, generator=generator)
+            if data.depth_buckets:
+                depth = torch.randint(0, data.depth_buckets, (count, small, small), generator=generator)
             mask = (torch.rand(count, 1, data.size, data.size, generator=generator) > 0.5).float()
             tasks = {"s": labels, "d": depth, "m": mask}
             batch[domain] = {"x": image} | {k: v for k, v in tasks.items() if k in data.tasks[domain]}
@@ -125,7 +180,7 @@ class System:
 
     def evaluate_baseline(self, data: Data, runtime: Runtime) -> dict[str, float]:
         """Scores of the trivial answer; see `evaluation.evaluate_baseline`."""
-        return evaluation.evaluate_baseline(data, runtime)
+        return evaluation.evaluate_baseline(self.model, data, runtime)
 
     def sample(self, data: Data, runtime: Runtime) -> pictures.Picture:
         """A labelled grid of held-out frames of every domain with everything predicted, and the truth."""
@@ -134,32 +189,46 @@ class System:
         was_training = self.model.training
         self.model.eval()
         with torch.no_grad(), self.generator.settled():
-            for domain in data.val_lists:
+            for domain in self.shown_domains(data):
                 frames = data.held_out(domain)
                 for index in range(min(self.shown, len(frames))):
                     flooded = data.flooded().sample(index)["x"] if domain == "rf" else None
                     rows.append(self._row(frames.sample(index), flooded, runtime))
                     names.append(f"{domain} {index}")
         self.model.train(was_training)
-        return pictures.grid(rows, _COLUMNS, names)
+        kept = [column for column in range(len(_COLUMNS)) if any(row[column] is not None for row in rows)]
+        return pictures.grid(
+            [[row[column] for column in kept] for row in rows], [_COLUMNS[column] for column in kept], names
+        )
+
+    def shown_domains(self, data: Data) -> list[str]:
+        """The held-out domains that this system has something to show for."""
+        wanted = {"s", "r", "kitti"} if self.model.masker is not None else set()
+        wanted |= {"rf"} if self.model.painter is not None else set()
+        return [domain for domain in data.val_lists if domain in wanted]
 
     def _row(
         self, frame: dict[str, Tensor], flooded: Tensor | None, runtime: Runtime
     ) -> list[pictures.Picture | None]:
         x = frame["x"][None].to(runtime.device)
+        seen, painted, mask, where = Prediction(None, None, None), None, None, None
         with runtime.autocast():
-            seen = self.model(x)
-            mask = seen.mask.float().sigmoid()
-            # A flooded pair tests the painter alone, so it gets the true mask.
-            where = (mask > 0.5).float() if flooded is None else frame["m"][None].to(x)
-            painted = self.model.paint(x, where)
+            if self.model.masker is not None:
+                seen = self.model(x)
+            if seen.mask is not None:
+                mask = seen.mask.float().sigmoid()
+                where = (mask > 0.5).float()
+            if flooded is not None:  # a flooded pair tests the painter alone, so it gets the true mask
+                where = frame["m"][None].to(x)
+            if self.model.painter is not None and where is not None:
+                painted = self.model.paint(x, where)
         return [
             pictures.of_image(x[0]),
-            pictures.of_depth(seen.depth[0]),
-            pictures.of_labels(seen.segmentation[0].argmax(0)),
-            pictures.of_mask(mask[0]),
-            pictures.of_image((x * (1 - where))[0]),
-            pictures.of_image(painted[0]),
+            None if seen.depth is None else pictures.of_depth(seen.inverse_depth[0]),
+            None if seen.segmentation is None else pictures.of_labels(seen.segmentation[0].argmax(0)),
+            None if mask is None else pictures.of_mask(mask[0]),
+            None if where is None else pictures.of_image((x * (1 - where))[0]),
+            None if painted is None else pictures.of_image(painted[0]),
             pictures.of_depth(frame["d"]) if "d" in frame else None,
             pictures.of_labels(frame["s"]) if "s" in frame else None,
             pictures.of_mask(frame["m"]) if "m" in frame else None,

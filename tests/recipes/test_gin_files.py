@@ -20,7 +20,9 @@ def test_builds_from_any_folder(path: Path, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_flagship_has_the_published_weights() -> None:
-    from recipes.climategan.objectives import CRITIC_WEIGHTS, MASKER_WEIGHTS, PAINTER_WEIGHTS
+    from recipes.climategan.masker_losses import MASKER_WEIGHTS
+    from recipes.climategan.objectives import CRITIC_WEIGHTS
+    from recipes.climategan.painter_losses import PAINTER_WEIGHTS
 
     config.parse("recipes/climategan.gin")
     recipe = config.build(Recipe)

@@ -19,7 +19,9 @@ from recipes.climategan import (
     MaskerLosses,
     PainterLosses,
 )
-from recipes.climategan.objectives import CRITIC_WEIGHTS, MASKER_WEIGHTS, PAINTER_WEIGHTS
+from recipes.climategan.masker_losses import MASKER_WEIGHTS
+from recipes.climategan.objectives import CRITIC_WEIGHTS
+from recipes.climategan.painter_losses import PAINTER_WEIGHTS
 
 SIDE = 64
 
@@ -68,8 +70,9 @@ def _batch() -> dict[str, dict[str, Tensor]]:
 
 def test_the_published_weights() -> None:
     assert MASKER_WEIGHTS == {
-        "d/sigm": 1,
+        "d/depth": 1,
         "s/cross_entropy": 1,
+        "s/pseudo_cross_entropy": 0.001,
         "s/min_entropy": 0.001,
         "s/advent": 0.001,
         "m/bce": 1,
@@ -77,9 +80,12 @@ def test_the_published_weights() -> None:
         "m/ground_intersection": 0.05,
         "m/min_entropy": 0.5,
         "m/advent": 1,
+        "m/painter": 1,
     }
-    assert PAINTER_WEIGHTS == {"p/gan": 1, "p/vgg": 10, "p/feature_matching": 10}
-    assert CRITIC_WEIGHTS == {"s/advent": 1, "m/advent": 1, "p/gan": 1}
+    off = {"p/tv": 0, "p/context": 0, "p/reconstruction": 0}
+    assert PAINTER_WEIGHTS == {"p/gan": 1, "p/vgg": 10, "p/feature_matching": 10, **off}
+    games = {"s/advent": 1, "m/advent": 1, "p/gan": 1, "p/global": 1, "p/local": 1}
+    assert CRITIC_WEIGHTS == {**games, "s/penalty": 10, "m/penalty": 10}
 
 
 def test_a_weight_scales_its_term_and_nothing_else(model: ClimateGAN, critics: Critics) -> None:

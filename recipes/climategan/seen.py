@@ -1,0 +1,51 @@
+"""What the losses read from a prediction, in full precision."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gancomponents.layers.precision import full_precision
+from gancomponents.losses import advent_input
+from recipes.climategan.model import Masker, Prediction
+
+
+class Seen:
+    """A prediction with what the losses derive from it, in at least fp32; None where nothing was predicted.
+
+    Attributes:
+        depth: inverse depth (B, 1, h, w), or logits of its buckets.
+        classes: class probabilities (B, 11, h, w), from ``class_logits``.
+        water: probabilities of [water, dry] (B, 2, H, W), from ``water_logits``.
+    """
+
+    def __init__(self, prediction: Prediction, masker: Masker):
+        self.depth, self.class_logits, self.water_logits = (
+            None if t is None else full_precision(t) for t in prediction
+        )
+        self.classes = None if self.class_logits is None else self.class_logits.softmax(1)
+        self.water: Tensor | None = None
+        if self.water_logits is not None:
+            water = self.water_logits.sigmoid()
+            self.water = torch.cat([water, 1 - water], 1)
+        self._weigh_classes, self._weigh_water = masker.fuse_segmentation, masker.fuse_mask
+
+    @property
+    def mask(self) -> Tensor:
+        """The probability of water (B, 1, H, W)."""
+        assert self.water is not None, "asked of a masker without a mask decoder"
+        return self.water[:, :1]
+
+    def entropies(self) -> dict[str, Tensor]:
+        """The inputs of the AdvEnt critics by task, weighted by depth where that is fused (DADA)."""
+        found = {}
+        if self.classes is not None:
+            found["s"] = advent_input(
+                self.classes, self._weight(self.classes) if self._weigh_classes else None
+            )
+        if self.water is not None:
+            found["m"] = advent_input(self.water, self._weight(self.water) if self._weigh_water else None)
+        return found
+
+    def _weight(self, like: Tensor) -> Tensor:
+        assert self.depth is not None, "fusion needs a depth decoder, which the masker checks"
+        return F.interpolate(self.depth.detach(), like.shape[-2:], mode="nearest")
