@@ -83,9 +83,9 @@ def test_the_published_weights() -> None:
         "m/painter": 1,
     }
     off = {"p/tv": 0, "p/context": 0, "p/reconstruction": 0}
-    assert PAINTER_WEIGHTS == {"p/gan": 1, "p/vgg": 10, "p/feature_matching": 10, **off}
+    assert {"p/gan": 1, "p/vgg": 10, "p/feature_matching": 10, **off} == PAINTER_WEIGHTS
     games = {"s/advent": 1, "m/advent": 1, "p/gan": 1, "p/global": 1, "p/local": 1}
-    assert CRITIC_WEIGHTS == {**games, "s/penalty": 10, "m/penalty": 10}
+    assert {**games, "s/penalty": 10, "m/penalty": 10} == CRITIC_WEIGHTS
 
 
 def test_a_weight_scales_its_term_and_nothing_else(model: ClimateGAN, critics: Critics) -> None:
