@@ -34,6 +34,27 @@ TINY = (
     "losses.VGGLoss.width = 4",
 )
 
+#: What else makes the configurations under recipes/climategan/ small, by the module that a configuration binds.
+TINY_PARTS = {
+    "decoders.DeepLabV2Decoder": ("aspp_channels = 8", "channels = 8"),
+    "decoders.SeparableDecoder": ("channels = 8",),
+    "decoders.DepthDecoder": ("proj_channels = 8",),
+    "decoders.SPADEMaskDecoder": ("channels = 8", "proj_channels = 8", "hidden_channels = 8"),
+    "encoders.DeepLabV2ResNet": ("width = 4", "blocks = (1, 1, 1, 1)"),
+    "encoders.MobileNetV2": ("width_multiplier = 0.1",),
+}
+
+
+def tiny_bindings(text: str) -> list[str]:
+    """The bindings that make a configuration small, for what its text binds; the flagship's own among them."""
+    parts = [
+        f"{part}.{b}"
+        for part, bindings in TINY_PARTS.items()
+        if part + ":" in text or part + "." in text
+        for b in bindings
+    ]
+    return [*TINY, *parts]
+
 
 def write_data(folder: Path, *, count: int = 4) -> Path:
     """Lists and files of every domain, in the layout that `recipes/base/town.gin` reads."""
