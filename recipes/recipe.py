@@ -232,8 +232,10 @@ class Recipe:
             for step, batch in enumerate(self._batches(timeline, first, total), start=first + 1):
                 moment = timeline.moment(step - 1)
                 if moment.on != on:
-                    self._enter(folder, step, moment, on)
                     on = moment.on
+                    self.system.enter(on)
+                if step == 1 or moment.on != timeline.moment(step - 2).on:
+                    self._announce(folder, step, moment, clock)
                 losses = self.loop.step(batch, moment.time)
                 clock.count(batch)
                 last = step == total
@@ -256,13 +258,13 @@ class Recipe:
                     )
                     raise KeyboardInterrupt
 
-    def _enter(self, folder: RunFolder, step: int, moment: Moment, before: frozenset[str] | None) -> None:
-        """Switch phases, and say so in the terminal and in metrics.jsonl; a first step of none is no news."""
-        self.system.enter(moment.on)
-        if moment.on or before:
+    def _announce(self, folder: RunFolder, step: int, moment: Moment, clock: "_Clock") -> None:
+        """Say in the terminal and in metrics.jsonl which phases are on now; a first step without any is no news."""
+        if moment.on or step > 1:
             names = ", ".join(sorted(moment.on)) or "none"
             print(f"step {step} (epoch {moment.epoch}): phases on: {names}", file=sys.stderr, flush=True)
-            folder.append_metrics({"step": step, "phases": sorted(moment.on)})
+            record = {"step": step, "time": round(clock.elapsed(), 3), "phases": sorted(moment.on)}
+            folder.append_metrics(record)
 
     def _validate(self, folder: RunFolder, step: int, clock: "_Clock") -> None:
         """Losses and scores on the held-out lists, under ``val/``; nothing that training draws is moved."""

@@ -8,9 +8,6 @@ NUMBERS = {float(number) for number in range(1, 61)} | {8.5}
 
 #: What the part with the bug is, where this project has no such part yet.
 LATER = {
-    31: "the painter's loss for the masker",
-    32: "the painter's loss for the masker",
-    38: "pre-training on Virtual KITTI",
     54: "timings of the apply command",
 }
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gancomponents.data import write_image
+from gancomponents.data import KITTI_COLOURS, write_image
 
 SIDE = 64
 
@@ -70,6 +70,20 @@ def write_data(folder: Path, *, count: int = 4) -> Path:
     for name, rows in lists.items():
         (folder / f"{name}.json").write_text(json.dumps(rows))
     return folder
+
+
+def write_kitti(folder: Path, *, count: int = 4) -> None:
+    """A list ``train_kitti.json`` of frames as Virtual KITTI 2 stores them."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for index in range(count):
+        stem = f"kitti_{index}"
+        write_image(folder / f"{stem}.png", rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8))
+        colours = KITTI_COLOURS[rng.integers(0, len(KITTI_COLOURS), (SIDE, SIDE))]
+        write_image(folder / f"{stem}_s.png", colours.astype(np.uint8))
+        np.save(folder / f"{stem}_d.npy", rng.integers(100, 60000, (SIDE, SIDE)).astype(np.uint16))
+        rows.append({"x": f"{stem}.png", "s": f"{stem}_s.png", "d": f"{stem}_d.npy"})
+    (folder / "train_kitti.json").write_text(json.dumps(rows))
 
 
 def _frame(folder: Path, stem: str, rng: np.random.Generator) -> dict[str, str]:

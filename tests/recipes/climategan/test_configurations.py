@@ -1,16 +1,13 @@
-"""Every configuration under recipes/climategan/ parses, builds, uses each of its bindings, and trains a pair of steps."""
+"""Every configuration under recipes/climategan/ parses, builds, uses its bindings, and trains a pair of steps."""
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from gancomponents.data import KITTI_COLOURS, write_image
 from recipes import config
 from recipes.recipe import Recipe
-from tests.recipes.tiny import SIDE, tiny_bindings, write_data
+from tests.recipes.tiny import tiny_bindings, write_data, write_kitti
 
 FOLDER = Path(__file__).parents[3] / "recipes" / "climategan"
 CONFIGURATIONS = sorted(FOLDER.glob("*.gin"))
@@ -26,16 +23,7 @@ SECTION_19 = {
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_data(tmp_path_factory.mktemp("data"))
-    rng = np.random.default_rng(1)
-    rows = []
-    for index in range(4):
-        stem = f"kitti_{index}"
-        write_image(folder / f"{stem}.png", rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8))
-        colours = KITTI_COLOURS[rng.integers(0, len(KITTI_COLOURS), (SIDE, SIDE))]
-        write_image(folder / f"{stem}_s.png", colours.astype(np.uint8))
-        np.save(folder / f"{stem}_d.npy", rng.integers(100, 60000, (SIDE, SIDE)).astype(np.uint16))
-        rows.append({"x": f"{stem}.png", "s": f"{stem}_s.png", "d": f"{stem}_d.npy"})
-    (folder / "train_kitti.json").write_text(json.dumps(rows))
+    write_kitti(folder)
     return folder
 
 

@@ -1,0 +1,117 @@
+"""Phases: a function of the step, from the spans of a recipe."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from gancomponents.training import checkpoint
+from recipes import run
+from recipes.phases import Phases
+from tests.recipes.tiny import flags, write_data, write_kitti
+
+KITTI = Path(__file__).parents[2] / "recipes" / "climategan" / "kitti.gin"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_data(tmp_path_factory.mktemp("data"))
+    write_kitti(folder)
+    return folder
+
+
+def test_without_phases_every_step_is_an_epoch_and_nothing_is_on() -> None:
+    timeline = Phases().timeline(steps_per_epoch=7)
+    moments = [timeline.moment(step) for step in range(3)]
+    assert [(m.epoch, m.time, set(m.on)) for m in moments] == [(0, 0, set()), (1, 1, set()), (2, 2, set())]
+    assert list(timeline.stages(1, 5)) == [(False, 1, 5)]
+
+
+def test_epochs_of_pretraining_have_their_own_length_and_schedules_wait() -> None:
+    phases = Phases({"pretrain": (0, 3), "late": (4, None)}, unit="epoch")
+    timeline = phases.timeline(steps_per_epoch=5, pretrain_steps_per_epoch=3)
+    assert timeline.pretrain_steps == 10  # of 9: extragradient steps come in pairs
+    assert [timeline.moment(step).epoch for step in (0, 2, 3, 8, 9, 10, 14, 15)] == [0, 0, 1, 2, 2, 3, 3, 4]
+    assert [timeline.moment(step).time for step in (0, 9, 10, 14, 15)] == [0, 0, 0, 0, 1]
+    assert timeline.moment(9).on == {"pretrain"}
+    assert timeline.moment(10).on == set()
+    assert timeline.moment(15).on == {"late"}
+    assert timeline.steps(5) == 20
+    assert [timeline.ends_epoch(step) for step in (3, 4, 10, 15)] == [True, False, True, True]
+
+
+def test_stages_meet_at_the_boundary() -> None:
+    timeline = Phases({"pretrain": (0, 4)}).timeline(steps_per_epoch=9)
+    assert list(timeline.stages(0, 9)) == [(True, 0, 4), (False, 0, 5)]
+    assert list(timeline.stages(2, 3)) == [(True, 2, 3)]
+    assert list(timeline.stages(4, 6)) == [(False, 0, 2)]
+
+
+@pytest.mark.known_bug(31)
+def test_a_phase_is_on_wherever_a_run_begins() -> None:
+    timeline = Phases({"painter_for_masker": (49, None)}, unit="epoch").timeline(steps_per_epoch=2)
+    assert [bool(timeline.moment(2 * epoch).on) for epoch in (48, 49, 50, 200)] == [False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("spans", "message"),
+    [
+        ({"pretrain": (1, 3)}, "must start at 0"),
+        ({"pretrain": (0, None)}, "must start at 0 and end"),
+        ({"late": 3}, "must be a pair"),
+        ({"late": (3, 3)}, "whole number >= 4"),
+        ({"late": (-1, 3)}, "whole number >= 0"),
+    ],
+)
+def test_mistakes(spans, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Phases(spans)
+
+
+def _flags(data: Path, output: Path, steps: int) -> list[str]:
+    lists = {d: f"train_{d}.json" for d in ("s", "r", "rf", "kitti")}
+    spans = {"pretrain": (0, 2), "pseudo/s": (2, 4), "pseudo/d": (2, 3), "painter_for_masker": (3, None)}
+    tasks = {"s": ("s", "d", "m"), "r": ("s", "d", "m"), "rf": ("m",), "kitti": ("s", "d")}
+    more = (f"data.Data.train = {lists}", f"data.Data.tasks = {tasks}", f"run.Recipe.phases = {spans}")
+    return flags(data, output, steps=steps, more=(*more, "run.Recipe.log_every = 1"))
+
+
+@pytest.mark.known_bug(38)
+def test_phases_change_what_is_trained_are_logged_and_resume_exactly(
+    data: Path,
+    tmp_path: Path,
+    capsys,
+) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run.main(_flags(data, whole, 5))
+    said = capsys.readouterr().err
+    assert "step 1 (epoch 0): phases on: pretrain" in said
+    assert "step 3 (epoch 2): phases on: pseudo/d, pseudo/s" in said
+    assert "step 5 (epoch 4): phases on: painter_for_masker" in said
+    for steps in (1, 3, 4, 5):
+        run.main([*_flags(data, parts, steps), "--resume", "auto"])
+    records = [
+        [json.loads(x) for x in (f / "metrics.jsonl").read_text().splitlines()] for f in (whole, parts)
+    ]
+    terms = [
+        [sorted(key for key in r if "/" in key) for r in record if "phases" not in r] for record in records
+    ]
+    assert terms[0] == terms[1]
+    changes = [[(r["step"], r["phases"]) for r in record if "phases" in r] for record in records]
+    assert changes[0] == changes[1]
+    assert [step for step, _ in changes[0]] == [1, 3, 4, 5]
+    losses = {r["step"]: set(r) for r in records[0] if "phases" not in r}
+    assert not any(key.startswith(("critic", "painter")) for key in losses[1] | losses[2])
+    assert "masker/d/depth/kitti" in losses[2]
+    assert "masker/s/pseudo_cross_entropy/r" in losses[3] & losses[4]
+    assert "masker/d/depth/r" in losses[3]
+    assert "masker/d/depth/r" not in losses[4]
+    assert "masker/m/painter/r" in losses[4] & losses[5]
+    assert "masker/m/painter/r" not in losses[3]
+    states = [checkpoint.load_weights(f / "checkpoints" / "step_00000005") for f in (whole, parts)]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_the_pretraining_recipe_is_one_of_those_that_come_along() -> None:
+    assert "'pretrain': (0, %PRETRAIN)" in KITTI.read_text()
