@@ -1,5 +1,6 @@
 """Where a recipe's data comes from, and the loaders made of it."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -41,8 +42,6 @@ class Folder:
     """
 
     def __init__(self, path: str):
-        import os
-
         if not isinstance(path, str):
             raise ValueError(f"path must be a folder's name, got {path!r}: quote it")
         self.path = Path(os.path.expandvars(path)).expanduser()
@@ -89,7 +88,8 @@ class Data:
 
     Args:
         source: where the lists are.
-        train: the training list of every domain.
+        train: the training list of every domain, in the source's folder or anywhere else by its whole path;
+            environment variables and ``~`` are expanded, here and below.
         val: the held-out list of every domain.
         truth: lists in the rows of ``val`` with the true labels where ``val`` has pseudo-labels or none.
         tasks: the tasks that training reads from every domain, beside the image x, where they are not s: s, d, m;
@@ -320,7 +320,7 @@ class Data:
     def _list(self, name: str) -> Path:
         if self.folder is None:
             raise RuntimeError("call prepare() before reading any data")
-        path = self.folder / name
+        path = self.folder / Path(os.path.expandvars(name)).expanduser()
         if not path.is_file():
             fix = "bind data.Data.train, val and truth to lists that are there; truth may be {}"
             raise InputError(str(path), expected="a list of files", got="no such file", fix=fix)

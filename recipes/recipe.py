@@ -32,6 +32,8 @@ class System(Protocol):
 
     def parts(self) -> dict[str, nn.Module]: ...
 
+    def load_pretrained(self) -> None: ...
+
     def domains(self, offered: Collection[str], *, pretraining: bool = False) -> tuple[str, ...]: ...
 
     def check_phases(self, phases: Phases) -> None: ...
@@ -155,6 +157,8 @@ class Recipe:
         state = self._read(start)
         self.data.prepare((*self.pretraining, *self.domains))
         timeline, total = self._schedule()
+        if state is None:
+            self.system.load_pretrained()
         folder.create(afresh=state is None)
         first = 0
         if state is None:

@@ -1,5 +1,6 @@
 """Segmentation decoders: DeepLab-v3+ and -v2, and a light one of separable convolutions."""
 
+import re
 from collections.abc import Sequence
 
 import torch
@@ -9,6 +10,16 @@ from gancomponents.decoders.aspp import ASPP, conv_unit
 from gancomponents.decoders.inputs import check_channels, check_low_level, check_size, fused, resized
 from gancomponents.layers import UpsampleNearest, initialise
 from gancomponents.layers.checks import check_positive
+
+_PUBLISHED = (
+    (r"^aspp\.conv_out\.", "aspp.reduce."),
+    (r"^aspp\.conv1\.", "aspp.branches.0."),
+    (r"^aspp\.conv2\.", "aspp.branches.1."),
+    (r"^aspp\.conv3\.", "aspp.branches.2."),
+    (r"^aspp\.conv4\.", "aspp.branches.3."),
+    (r"^decoder\.conv_low\.", "reduce."),
+    (r"^decoder\.conv_cat\.", "refine."),
+)
 
 
 class DeepLabV3PlusDecoder(nn.Module):
@@ -80,6 +91,18 @@ class DeepLabV3PlusDecoder(nn.Module):
         )
         self.classify = nn.Conv2d(channels, num_classes, 1, bias=not upstream_layout)
         initialise(self, "kaiming_fan_out")
+
+    #: What a file of a published network does not hold for this decoder: its classes are others.
+    published_without = ("classify.",)
+
+    @staticmethod
+    def published_key(key: str) -> str | None:
+        """Where a key of a published network (``aspp.`` and ``decoder.``, the upstream layout) belongs here."""
+        for theirs, ours in _PUBLISHED:
+            key, count = re.subn(theirs, ours, key)
+            if count:
+                return re.sub(r"\.bn\.", ".norm.", key)
+        return None
 
     def forward(
         self,

@@ -1,5 +1,8 @@
 """ClimateGAN as a recipe trains it: model, critics, both players, what is judged and what is shown."""
 
+import difflib
+import os
+import pickle
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
@@ -8,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gancomponents.encoders import load_weights
+from gancomponents.errors import InputError
 from gancomponents.events import smog, wildfire
 from gancomponents.generators import paste
 from gancomponents.optim import ExtraAdam
@@ -59,6 +64,9 @@ class System:
         generator_rates: learning rates of parts of the model that shall not have the optimiser's own, such as
             ``{"masker.encoder": 1e-4, "painter": 1e-3}``.
         critic_rates: the same for ``segmentation``, ``mask`` and ``painter`` among the critics.
+        pretrained: files of published weights to start from, by part of the model, such as
+            ``{"masker.encoder": "resnet101.pth"}``; see `gancomponents.encoders.load_weights`. Environment
+            variables and ``~`` in them are expanded. They are read when training starts, not when it resumes.
         shown: held-out frames of each domain in a sample grid.
 
     Raises:
@@ -78,6 +86,7 @@ class System:
         critic_schedule: Schedule | None = None,
         generator_rates: Mapping[str, float] | None = None,
         critic_rates: Mapping[str, float] | None = None,
+        pretrained: Mapping[str, str] | None = None,
         shown: int = 2,
     ):
         if shown < 1:
@@ -85,6 +94,13 @@ class System:
         self.model = model
         self.critics = critics
         self.shown = shown
+        self.pretrained = dict(pretrained or {})
+        known = [name for name, _ in model.named_modules() if name]
+        if unknown := [part for part in self.pretrained if part not in known]:
+            near = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.0)[0]
+            raise ValueError(
+                f"pretrained must name parts of the model, got {unknown[0]!r}: did you mean {near!r}?"
+            )
         self.generator = Player(
             generator(model, critics),
             generator_optimiser,
@@ -99,6 +115,22 @@ class System:
                 critic_schedule,
                 rates={f"critics.{part}": rate for part, rate in (critic_rates or {}).items()},
             )
+
+    def load_pretrained(self) -> None:
+        """Fill the parts that start from published weights.
+
+        Raises:
+            InputError: for a file that is not there, or does not fit its part.
+        """
+        for part, name in self.pretrained.items():
+            module = self.model.get_submodule(part)
+            path = Path(os.path.expandvars(name)).expanduser()
+            try:
+                load_weights(module, path, keep=getattr(module, "published_without", ()))
+            except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+                got = " ".join(str(error).split())
+                fix = "bind a file of that network's weights, or remove it from climategan.System.pretrained"
+                raise InputError(f"pretrained {part} from {path}", got=got, fix=fix) from error
 
     def parts(self) -> dict[str, nn.Module]:
         """The networks by name, for counting parameters."""

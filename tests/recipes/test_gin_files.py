@@ -1,13 +1,28 @@
 """Every recipe that comes along parses, builds, and uses each of its bindings."""
 
+import json
 from pathlib import Path
 
 import pytest
+import torch
 
-from recipes import config
+from gancomponents.decoders import DeepLabV3PlusDecoder
+from gancomponents.encoders import DeepLabV3ResNet
+from recipes import cli, config, run
+from recipes.climategan import System
 from recipes.recipe import Recipe
+from tests.recipes.tiny import TINY, write_data
 
-RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.gin"))
+FOLDER = Path(__file__).parents[2] / "recipes"
+PAPER = FOLDER / "climategan_paper.gin"
+RECIPES = [path for path in sorted(FOLDER.glob("*.gin")) if path != PAPER]
+
+#: The macros that the published scale asks for.
+OWN = {
+    f"{split}_{domain}": f"{split}_{domain}.json".lower()
+    for split in ("TRAIN", "VAL")
+    for domain in ("S", "R", "RF")
+}
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
@@ -30,3 +45,82 @@ def test_the_flagship_has_the_published_weights() -> None:
     assert generator.masker.terms.weights == MASKER_WEIGHTS
     assert generator.painter.terms.weights == PAINTER_WEIGHTS
     assert critic.terms.weights == CRITIC_WEIGHTS
+
+
+def _own(data: str, **more: object) -> list[str]:
+    macros = {**OWN, "DATA": data, "VGG_WEIGHTS": None, **more}
+    return [f"{name} = {value!r}" for name, value in macros.items()]
+
+
+def test_the_published_scale_has_the_published_sizes() -> None:
+    config.parse("recipes/climategan_paper.gin", _own(".", ENCODER_WEIGHTS="none.pth"))
+    with torch.device("meta"):
+        system = config.build(System, strict=False)
+    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in system.parts().items()}
+    published = {
+        "encoder": 42_500_160,
+        "depth decoder": 3_776_865,
+        "segmentation decoder": 16_253_072,
+    }
+    assert published.items() <= counts.items()
+    bound = {
+        "data.Data.size": 640,
+        "data.Data.batch_size": 6,
+        "run.Recipe.epochs": 300,
+        "run.Recipe.unit": "epoch",
+    }
+    assert {name: config.bound(name, None) for name in bound} == bound
+    generator, critic = system.generator, system.critic
+    assert [p.optimiser.defaults["lr"] for p in (generator, critic)] == [5e-5, 2e-5]
+    assert [p.schedule(epoch) for p in (generator, critic) for epoch in (0, 4, 5, 15)] == [
+        *(1, 1, 0.5, 0.125),
+        *(1, 1, 1, 0.5),
+    ]
+
+
+def test_the_published_scale_names_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.run(run.main, ["--gin", "recipes/climategan_paper.gin", "--steps", "2"])
+    error = capsys.readouterr().err
+    assert left.value.code == 2
+    assert any(name in error for name in (*OWN, "DATA", "ENCODER_WEIGHTS", "VGG_WEIGHTS"))
+    assert "Traceback" not in error
+
+
+def test_the_published_recipe_trains_on_lists_of_ones_own(tmp_path: Path, capsys) -> None:
+    data, output = write_data(tmp_path / "data"), tmp_path / "run"
+    small = [b for b in TINY if "batch_size" not in b]
+    more = [
+        "data.Data.crop = 60",
+        "data.Data.batch_size = 2",
+        "data.Data.workers = 0",
+        "run.Recipe.epochs = 2",
+    ]
+    encoder = DeepLabV3ResNet(width=4, blocks=(1, 1, 1, 1), multi_grid=(1,))
+    file = tmp_path / "published.pth"
+    whole = {f"backbone.{k}": v for k, v in encoder.state_dict().items()} | {"decoder.other": torch.ones(1)}
+    torch.save(whole, file)
+    bindings = [*small, *more, *_own(str(data), ENCODER_WEIGHTS=str(file))]
+    arguments = ["--gin", "recipes/climategan_paper.gin", "--device", "cpu", "--precision", "fp32"]
+    arguments += [flag for binding in bindings for flag in ("-p", binding)]
+    cli_error = [*arguments, "--output", str(tmp_path / "other"), "-p", "ENCODER_WEIGHTS = 'nowhere.pth'"]
+    with pytest.raises(SystemExit) as left:
+        cli.run(run.main, cli_error)
+    assert left.value.code == 2
+    assert "pretrained masker.encoder from nowhere.pth" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+    run.main([*arguments, "--output", str(output)])
+    records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+    validated = [r["step"] for r in records if "val/masker/m/bce/s" in r]
+    assert validated == [2, 4]  # epochs of two steps
+    assert {"val/r/mask_iou", "val/rf/l1_in_mask", "val/critic/p/gan/rf"} <= set(records[-1])
+    assert sorted(p.name for p in (output / "checkpoints").iterdir()) == ["step_00000002", "step_00000004"]
+
+
+def test_parts_start_from_published_weights() -> None:
+    decoder = DeepLabV3PlusDecoder([8, 32], aspp_channels=8, low_channels=4, channels=8, upstream_layout=True)
+    rename = {"aspp.branches.0.conv": "aspp.conv1.conv", "reduce.norm": "decoder.conv_low.bn"}
+    for ours, theirs in rename.items():
+        assert decoder.published_key(f"{theirs}.weight") == f"{ours}.weight"
+    assert decoder.published_key("decoder.conv_out.weight") is None
+    assert decoder.published_key("backbone.conv1.weight") is None
