@@ -48,6 +48,8 @@ class System(Protocol):
 
     def sample(self, data: Data, runtime: Runtime) -> pictures.Picture: ...
 
+    def sheets(self, data: Data, runtime: Runtime) -> dict[str, pictures.Picture]: ...
+
     def show_events(self, data: Data, runtime: Runtime, folder: Path) -> list[Path]: ...
 
     def imagine(
@@ -271,13 +273,15 @@ class Recipe:
             folder.append_metrics(record)
 
     def _validate(self, folder: RunFolder, step: int, clock: "_Clock") -> None:
-        """Losses and scores on the held-out lists, under ``val/``; nothing that training draws is moved."""
+        """Losses and scores on the held-out lists, under ``val/``, and sheets of them; training's draws stay."""
         self.loop.train(False)
         with torch.random.fork_rng(devices=[]), torch.no_grad(), self.system.generator.settled():
             sums: dict[str, list[Tensor]] = {}
             for batch in self.data.validation_batches(self.domains):
                 for name, loss in self.loop.rehearse(batch).items():
                     sums.setdefault(name, []).append(loss)
+            for name, sheet in self.system.sheets(self.data, self.runtime).items():
+                self._show(folder, step, name, sheet)
         means = {f"val/{name}": torch.stack(values).mean().item() for name, values in sums.items()}
         scores = self.system.evaluate(self.data, self.runtime)
         self.loop.train()
@@ -313,13 +317,16 @@ class Recipe:
         return checkpoint.save(folder.checkpoints, step, state, {"model": weights}, self.keep)
 
     def _sample(self, folder: RunFolder, step: int) -> None:
-        from gancomponents.data import write_image
-
-        path = folder.samples / f"step_{step:06d}.png"
         # Sampling draws nothing that training would miss.
         with torch.random.fork_rng(devices=[]):
-            write_image(path, self.system.sample(self.data, self.runtime))
-        self.trackers.image(step, "samples", path)
+            self._show(folder, step, "step", self.system.sample(self.data, self.runtime))
+
+    def _show(self, folder: RunFolder, step: int, name: str, picture: pictures.Picture) -> None:
+        from gancomponents.data import write_image
+
+        path = folder.samples / f"{name}_{step:06d}.png"
+        write_image(path, picture)
+        self.trackers.image(step, "samples" if name == "step" else f"val/{name}", path)
 
     def _finish(self, name: str, folder: RunFolder, before: dict[str, float]) -> None:
         print("evaluating on held-out frames", flush=True)

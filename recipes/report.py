@@ -9,7 +9,7 @@ from recipes.folder import RunFolder
 
 Table = Mapping[str, Mapping[str, float]]
 
-_LOWER_IS_BETTER = ("depth_abs_rel", "l1_in_mask", "lpips_in_mask")
+_LOWER_IS_BETTER = ("depth_abs_rel", "l1_in_mask", "lpips_in_mask", "fid", "kid")
 
 
 def write_report(name: str, folder: RunFolder, table: Table, events: Sequence[Path]) -> None:

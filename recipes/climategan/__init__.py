@@ -1,6 +1,7 @@
 """ClimateGAN: from one street photo, depth, segmentation and water; and the street flooded, burning, in smog."""
 
 from recipes.climategan.critics import Critics
+from recipes.climategan.distances import PaintedDistances
 from recipes.climategan.masker_losses import MaskerLosses
 from recipes.climategan.model import ClimateGAN, Masker, Prediction
 from recipes.climategan.objectives import CriticObjective, GeneratorObjective
@@ -14,6 +15,7 @@ __all__ = [
     "GeneratorObjective",
     "Masker",
     "MaskerLosses",
+    "PaintedDistances",
     "PainterLosses",
     "Prediction",
     "System",

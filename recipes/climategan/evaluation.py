@@ -1,6 +1,6 @@
 """How well a ClimateGAN does on held-out frames, beside what knowing only the training set's averages gives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,7 @@ from gancomponents.metrics import (
     ssim_in_mask,
 )
 from gancomponents.training import Runtime
+from recipes.climategan.distances import PaintedDistances
 from recipes.climategan.model import ClimateGAN, Prediction
 from recipes.data import Data
 
@@ -28,13 +29,22 @@ _BATCH = 8
 _PRIOR_FRAMES = 256
 
 
-def evaluate(model: ClimateGAN, data: Data, runtime: Runtime) -> Scores:
+def evaluate(
+    model: ClimateGAN, data: Data, runtime: Runtime, *, distances: PaintedDistances | None = None
+) -> Scores:
     """Score the model on the held-out frames of s, r and rf: whatever it predicts and the lists tell the truth of.
+
+    Args:
+        model: the model, whose mode is left as it was.
+        data: the held-out frames.
+        runtime: where to compute.
+        distances: also compare the painted floods as a set.
 
     Returns:
         By ``<domain>/<metric>``: ``mask_iou`` and ``seg_miou`` in [0, 1], higher is better; ``depth_abs_rel``,
         lower is better, after aligning scale and shift; for rf ``l1_in_mask`` (black to white is 1, lower is
-        better) and ``ssim_in_mask`` (higher is better) of painted against truly flooded streets.
+        better) and ``ssim_in_mask`` (higher is better) of painted against truly flooded streets; with
+        ``distances`` also ``fid`` and ``kid``, lower is better, where their network can be had.
     """
 
     def predict(x: Tensor) -> Prediction:
@@ -51,6 +61,7 @@ def evaluate(model: ClimateGAN, data: Data, runtime: Runtime) -> Scores:
             None if model.painter is None else model.paint,
             data,
             runtime,
+            distances,
         )
     model.train(was_training)
     return scores
@@ -112,7 +123,13 @@ def _water_colour(data: Data) -> Tensor:
     return (total / count.clamp(min=1))[None, :, None, None]
 
 
-def _score(predict: Predict | None, paint: Paint | None, data: Data, runtime: Runtime) -> Scores:
+def _score(
+    predict: Predict | None,
+    paint: Paint | None,
+    data: Data,
+    runtime: Runtime,
+    distances: PaintedDistances | None = None,
+) -> Scores:
     scores: Scores = {}
     for domain in ("s", "r", "kitti"):
         if predict is not None and domain in data.val_lists:
@@ -120,6 +137,8 @@ def _score(predict: Predict | None, paint: Paint | None, data: Data, runtime: Ru
             scores |= {f"{domain}/{key}": value for key, value in found.items()}
     if paint is not None and "rf" in data.val_lists:
         scores |= {f"rf/{key}": value for key, value in _score_painter(paint, data, runtime).items()}
+        if distances is not None:
+            scores |= {f"rf/{key}": value for key, value in distances(paint, _floods(data), runtime).items()}
     return scores
 
 
@@ -152,14 +171,18 @@ def _joined(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     return torch.cat(predicted), torch.cat(true)
 
 
+def _floods(data: Data) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Dry pictures, masks and the truly flooded pictures of the held-out list, in batches."""
+    for dry, wet in zip(_batches(data.held_out("rf")), _batches(data.flooded()), strict=True):
+        yield dry["x"], dry["m"], wet["x"]
+
+
 def _score_painter(paint: Paint, data: Data, runtime: Runtime) -> Scores:
     painted, flooded, masks = [], [], []
-    pairs = zip(_batches(data.held_out("rf")), _batches(data.flooded()), strict=True)
-    for dry, wet in pairs:
-        moved = runtime.to_device(dry)
-        painted.append(paint(moved["x"], moved["m"]).float().cpu())
-        flooded.append(wet["x"])
-        masks.append(dry["m"])
+    for dry, m, wet in _floods(data):
+        painted.append(paint(dry.to(runtime.device), m.to(runtime.device)).float().cpu())
+        flooded.append(wet)
+        masks.append(m)
     fake, real, mask = torch.cat(painted), torch.cat(flooded), torch.cat(masks)
     return {
         "l1_in_mask": float(l1_in_mask(fake, real, mask)),

@@ -20,8 +20,10 @@ from gancomponents.training import Batch, Player, Runtime
 from recipes import pictures
 from recipes.climategan import evaluation
 from recipes.climategan.critics import Critics
+from recipes.climategan.distances import PaintedDistances
 from recipes.climategan.model import ClimateGAN, Prediction
 from recipes.climategan.objectives import CriticObjective, GeneratorObjective
+from recipes.climategan.sheets import validation_sheets
 from recipes.data import Data
 from recipes.phases import PRETRAIN, Phases
 
@@ -67,6 +69,7 @@ class System:
         pretrained: files of published weights to start from, by part of the model, such as
             ``{"masker.encoder": "resnet101.pth"}``; see `gancomponents.encoders.load_weights`. Environment
             variables and ``~`` in them are expanded. They are read when training starts, not when it resumes.
+        distances: also score the painted floods as a set, by FID and KID; None for not.
         shown: held-out frames of each domain in a sample grid.
 
     Raises:
@@ -87,6 +90,7 @@ class System:
         generator_rates: Mapping[str, float] | None = None,
         critic_rates: Mapping[str, float] | None = None,
         pretrained: Mapping[str, str] | None = None,
+        distances: PaintedDistances | None = None,
         shown: int = 2,
     ):
         if shown < 1:
@@ -94,6 +98,7 @@ class System:
         self.model = model
         self.critics = critics
         self.shown = shown
+        self.distances = distances
         self.pretrained = dict(pretrained or {})
         known = [name for name, _ in model.named_modules() if name]
         if unknown := [part for part in self.pretrained if part not in known]:
@@ -208,7 +213,7 @@ class System:
     def evaluate(self, data: Data, runtime: Runtime) -> dict[str, float]:
         """Scores on held-out frames; see `evaluation.evaluate`."""
         with self.generator.settled():
-            return evaluation.evaluate(self.model, data, runtime)
+            return evaluation.evaluate(self.model, data, runtime, distances=self.distances)
 
     def evaluate_baseline(self, data: Data, runtime: Runtime) -> dict[str, float]:
         """Scores of the trivial answer; see `evaluation.evaluate_baseline`."""
@@ -232,6 +237,11 @@ class System:
         return pictures.grid(
             [[row[column] for column in kept] for row in rows], [_COLUMNS[column] for column in kept], names
         )
+
+    def sheets(self, data: Data, runtime: Runtime) -> dict[str, pictures.Picture]:
+        """A sheet of held-out frames for each domain and task; see `recipes.climategan.sheets`."""
+        with self.generator.settled():
+            return validation_sheets(self.model, data, runtime, self.shown_domains(data), self.shown)
 
     def shown_domains(self, data: Data) -> list[str]:
         """The held-out domains that this system has something to show for."""

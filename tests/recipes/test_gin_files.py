@@ -114,6 +114,9 @@ def test_the_published_recipe_trains_on_lists_of_ones_own(tmp_path: Path, capsys
     validated = [r["step"] for r in records if "val/masker/m/bce/s" in r]
     assert validated == [2, 4]  # epochs of two steps
     assert {"val/r/mask_iou", "val/rf/l1_in_mask", "val/critic/p/gan/rf"} <= set(records[-1])
+    sheets = {p.name.removesuffix("_000004.png") for p in (output / "samples").glob("*_000004.png")}
+    masker = {f"{domain}_{task}" for domain in ("s", "r") for task in ("s", "d", "m")}
+    assert sheets == {"step", "rf_p", "r_flood", *masker}
     assert sorted(p.name for p in (output / "checkpoints").iterdir()) == ["step_00000002", "step_00000004"]
 
 

@@ -1,0 +1,102 @@
+"""Sheets of held-out frames, one for each domain and task: what goes in, what comes out, what is true."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from gancomponents.events import smog, wildfire
+from gancomponents.training import Runtime
+from recipes import pictures
+from recipes.climategan.model import ClimateGAN, Prediction
+from recipes.data import Data
+
+Frame = dict[str, Tensor]
+Row = list[pictures.Picture | None]
+
+#: The columns of each task's sheet.
+COLUMNS = {
+    "s": ("input", "wildfire", "true classes", "predicted classes"),
+    "d": ("input", "smog", "true depth", "predicted depth"),
+    "m": ("input", "dry, soft mask", "dry, mask > 0.1", "dry, mask > 0.5", "dry, true mask", "mask"),
+    "p": ("masked", "painted", "flooded", "painted water"),
+    "flood": ("input", "dry, soft", "flood, soft", "dry, > 0.5", "flood, > 0.5"),
+}
+
+
+def validation_sheets(
+    model: ClimateGAN, data: Data, runtime: Runtime, domains: Sequence[str], count: int
+) -> dict[str, pictures.Picture]:
+    """Labelled grids of the first ``count`` held-out frames, by ``<domain>_<task>``; ``r_flood`` is whole floods."""
+    sheets = {}
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        for domain in domains:
+            frames = data.held_out(domain)
+            shown = range(min(count, len(frames)))
+            for task, rows in _rows(model, data, runtime, domain, shown).items():
+                if rows:
+                    names = [f"{domain} {index}" for index in shown]
+                    sheets[f"{domain}_{task}"] = pictures.grid(rows, COLUMNS[task], names)
+    model.train(was_training)
+    return sheets
+
+
+def _rows(model: ClimateGAN, data: Data, runtime: Runtime, domain: str, shown: range) -> dict[str, list[Row]]:
+    frames = data.held_out(domain)
+    rows: dict[str, list[Row]] = {task: [] for task in COLUMNS}
+    for index in shown:
+        frame = frames.sample(index)
+        x = frame["x"][None].to(runtime.device)
+        if domain == "rf":
+            mask = frame["m"][None].to(x)
+            with runtime.autocast():
+                painted = model.paint(x, mask).float()
+            flooded = data.flooded().sample(index)["x"]
+            water = painted * mask - (1 - mask)
+            rows["p"].append(
+                [pictures.of_image(t[0]) for t in (x * (1 - mask), painted, flooded[None], water)]
+            )
+            continue
+        with runtime.autocast():
+            seen = model(x)
+        for task, row in _masker_rows(frame, x, seen).items():
+            rows[task].append(row)
+        if domain == "r" and model.painter is not None and seen.mask is not None:
+            rows["flood"].append(_flood_row(model.paint, x, seen.mask.float().sigmoid(), runtime))
+    return rows
+
+
+def _masker_rows(frame: Frame, x: Tensor, seen: Prediction) -> dict[str, Row]:
+    rows: dict[str, Row] = {}
+    if seen.segmentation is not None:
+        burning = pictures.of_image(wildfire(x, seen.segmentation.float())[0])
+        true = pictures.of_labels(frame["s"]) if "s" in frame else None
+        predicted = pictures.of_labels(seen.segmentation[0].argmax(0))
+        rows["s"] = [pictures.of_image(x[0]), burning, true, predicted]
+    if seen.depth is not None:
+        depth = seen.inverse_depth.float()
+        true = pictures.of_depth(frame["d"]) if "d" in frame else None
+        rows["d"] = [
+            pictures.of_image(x[0]),
+            pictures.of_image(smog(x, depth)[0]),
+            true,
+            pictures.of_depth(depth[0]),
+        ]
+    if seen.mask is not None:
+        water = seen.mask.float().sigmoid()
+        masks = [water, (water > 0.1).float(), (water > 0.5).float()]
+        dry: Row = [pictures.of_image((x * (1 - mask))[0]) for mask in masks]
+        dry.append(pictures.of_image((x * (1 - frame["m"][None].to(x)))[0]) if "m" in frame else None)
+        rows["m"] = [pictures.of_image(x[0]), *dry, pictures.of_mask(water[0])]
+    return rows
+
+
+def _flood_row(paint: Callable[[Tensor, Tensor], Tensor], x: Tensor, water: Tensor, runtime: Runtime) -> Row:
+    row: Row = [pictures.of_image(x[0])]
+    for mask in (water, (water > 0.5).float()):
+        with runtime.autocast():
+            painted = paint(x, mask).float()
+        row += [pictures.of_image((x * (1 - mask))[0]), pictures.of_image(painted[0])]
+    return row
