@@ -30,8 +30,8 @@ def main(arguments: Sequence[str]) -> None:
     runtime = Runtime(flags.device, flags.precision)
     results.check_output(output)
     pairs = find_pairs(Path(flags.images), Path(flags.labels), flags.max_files)
-    check_pairs(pairs)
     subjects = load_subjects(runs, runtime, flags.weights, flags.size)
+    check_pairs(pairs)
     if not flags.json:
         print("\n".join(map(str, subjects)))
     draw = not flags.no_pictures

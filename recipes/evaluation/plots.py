@@ -61,10 +61,13 @@ def _heat_map(names: Sequence[str], table: Numbers, title: str, path: Path) -> N
     shades, rows = _shades(table), len(names)
     figure = _figure(3.5 + 0.62 * len(NAMES), 2.2 + min(0.24 * max(rows, 2), 40))
     axes = figure.subplots()
-    colours = colormaps["RdYlBu"].with_extremes(bad="0.85")
-    picture = axes.imshow(
-        np.ma.masked_invalid(shades), cmap=colours, vmin=0, vmax=1, aspect="auto", interpolation="nearest"
-    )
+    axes.set_facecolor("0.85")  # seen where a metric is undefined
+    judged = np.array([metric.threshold is not None for metric in METRICS])
+    scale = {"vmin": 0, "vmax": 1, "aspect": "auto", "interpolation": "nearest"}
+    layers = [
+        axes.imshow(np.ma.masked_where(np.isnan(shades) | ~shown, shades), cmap=colormaps[colours], **scale)
+        for shown, colours in ((judged, "RdYlBu"), (~judged, "Purples"))
+    ]
     axes.set_xticks(
         range(len(NAMES)), [metric.name + metric.arrow for metric in METRICS], rotation=40, ha="right"
     )
@@ -73,28 +76,23 @@ def _heat_map(names: Sequence[str], table: Numbers, title: str, path: Path) -> N
     axes.set_title(title, fontsize=10)
     if rows <= _MOST_WITH_NUMBERS:
         for (i, j), value in np.ndenumerate(table):
-            text = "–" if np.isnan(value) else f"{value:.2f}"
-            dark = not np.isnan(shades[i, j]) and not 0.15 < shades[i, j] < 0.85
+            text = "–" if np.isnan(value) else f"{value:.3f}"
+            dark = shades[i, j] > (0.85 if judged[j] else 0.65) or (judged[j] and shades[i, j] < 0.15)
             axes.text(j, i, text, ha="center", va="center", fontsize=7, color="white" if dark else "black")
-    bar = figure.colorbar(picture, ax=axes, ticks=[0, 1], fraction=0.03, pad=0.01)
-    bar.ax.set_yticklabels(["worst", "best"], fontsize=8)
-    figure.supxlabel(
-        "colours: each column from its worst to its best, without an arrow from least to most; grey: undefined",
-        fontsize=8,
-    )
+    bar = figure.colorbar(layers[0], ax=axes, ticks=[0, 0.5, 1], fraction=0.03, pad=0.01)
+    bar.ax.set_yticklabels(["twice as far,\nor further", "threshold", "perfect"], fontsize=8)
+    figure.supxlabel("violet: metrics without a threshold, from 0 to 1; grey: undefined", fontsize=8)
     figure.savefig(path, dpi=100)
 
 
 def _shades(table: Numbers) -> Numbers:
-    """Every column from 0, its worst, to 1, its best; 0.5 where all are alike, NaN where undefined."""
-    shades = np.full_like(table, np.nan)
+    """1 where a metric is perfect, 0.5 at its threshold, 0 from twice as far; the metric itself without one."""
+    shades = table.copy()
     for i, metric in enumerate(METRICS):
-        known = ~np.isnan(table[:, i])
-        column = table[known, i] * (-1 if metric.better < 0 else 1)
-        if len(column):
-            spread = column.max() - column.min()
-            shades[known, i] = (column - column.min()) / spread if spread > 1e-9 else 0.5
-    return shades
+        if metric.threshold is not None:
+            perfect = 1.0 if metric.better > 0 else 0.0
+            shades[:, i] = 1 - abs(table[:, i] - perfect) / abs(metric.threshold - perfect) / 2
+    return shades.clip(0, 1)
 
 
 def _figure(width: float, height: float) -> Any:

@@ -114,4 +114,7 @@ def _masks(
         with runtime.autocast():
             logits = subject.loaded.model(runtime.to_device({"x": x})["x"]).mask
         water = logits.float().sigmoid().cpu()
+        if not water.isfinite().all():
+            got, fix = f"NaN for {pair.image}", "use a run that did not diverge, or --precision fp32"
+            raise InputError(f"--run {subject.path}", expected="a mask of numbers", got=got, fix=fix)
         yield water if bin_value == SOFT else (water > bin_value).float(), label

@@ -64,8 +64,8 @@ def write_run(
     for pair, row, mask in zip(pairs, scores.table, scores.masks, strict=True):
         x, label = subject.prepare(*read_pair(pair))
         water = torch.from_numpy(mask)[None, None].float() / 255
-        f05, error = (row[NAMES.index(name)] for name in ("f05", "error"))
-        heading = f"{pair.image.name}   f05 {f05:.3f}   error {error:.3f}"
+        f05, error = (tables.shown(row[NAMES.index(name)]) for name in ("f05", "error"))
+        heading = f"{pair.image.name}   f05 {f05}   error {error}"
         write_image(folder / "errors" / f"{pair.image.stem}.png", sheet(x, label, water, heading))
 
 

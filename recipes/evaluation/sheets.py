@@ -102,5 +102,5 @@ def _lay_out(
 def _write(page: Picture, text: str, x: int, y: int) -> None:
     import cv2
 
-    plain = text.encode("ascii", "replace").decode()  # all that OpenCV's letters can write
+    plain = text.replace("–", "-").encode("ascii", "replace").decode()  # all that OpenCV's letters can write
     cv2.putText(page, plain, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1, cv2.LINE_AA)

@@ -81,7 +81,7 @@ def metrics_table(result: Mapping[str, Any]) -> str:
         threshold = (
             "–" if metric.threshold is None else f"{'≥' if metric.better > 0 else '≤'} {metric.threshold:g}"
         )
-        numbers = [_shown(found["mean"]), _shown(found["std"]), str(found["images"])]
+        numbers = [shown(found["mean"]), shown(found["std"]), str(found["images"])]
         rows.append([metric.name + metric.arrow, *numbers, threshold, passed])
     return aligned(rows)
 
@@ -92,7 +92,7 @@ def confusion_table(result: Mapping[str, Any]) -> str:
     rows = [["", *(f"{name} flood" for name in confusion["columns"])]]
     for name, means, stds in zip(confusion["rows"], confusion["mean"], confusion["std"], strict=True):
         cells = [
-            f"{_shown(m)} ± {_shown(s)}" if m is not None else "–" for m, s in zip(means, stds, strict=True)
+            f"{shown(m)} ± {shown(s)}" if m is not None else "–" for m, s in zip(means, stds, strict=True)
         ]
         rows.append([f"called {name}", *cells])
     return aligned(rows)
@@ -128,7 +128,7 @@ def comparison_table(result: Mapping[str, Any]) -> str:
     """Means of every metric, a column for each run."""
     rows = [["metric", *result["runs"]]]
     for metric in METRICS:
-        means = [_shown(run["metrics"][metric.name]["mean"]) for run in result["runs"].values()]
+        means = [shown(run["metrics"][metric.name]["mean"]) for run in result["runs"].values()]
         rows.append([metric.name + metric.arrow, *means])
     return aligned(rows)
 
@@ -141,8 +141,8 @@ def differences_table(result: Mapping[str, Any]) -> str:
             gap = gaps[metric.name]
             known = gap["low"] is not None
             interval = f"{gap['low']:+.3f} to {gap['high']:+.3f}" if known else "–"
-            shown = "–" if gap["mean"] is None else f"{gap['mean']:+.3f}"
-            rows.append([f"{name}: {metric.name}{metric.arrow}", shown, interval, str(gap["images"])])
+            mean = "–" if gap["mean"] is None else f"{gap['mean']:+.3f}"
+            rows.append([f"{name}: {metric.name}{metric.arrow}", mean, interval, str(gap["images"])])
     return aligned(rows)
 
 
@@ -168,8 +168,13 @@ def _cell(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.6f}"
 
 
-def _shown(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def shown(value: float | None) -> str:
+    """A number for readers, a dash where it is undefined.
+
+    >>> shown(0.95), shown(None)
+    ('0.950', '–')
+    """
+    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def _defined(value: Any) -> Any:

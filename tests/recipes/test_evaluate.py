@@ -334,6 +334,15 @@ def _spoil(case: str, photos: Path, labels: Path) -> None:
             (labels / "c_labeled.png").write_text("hello")
 
 
+def test_a_run_that_diverged_is_told(runs, scenes, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(ClimateGAN, "forward", lambda self, x: see_white(self, x * torch.nan))
+    with pytest.raises(SystemExit) as left:
+        cli.run(evaluate.main, _flags(scenes, runs["raw"], output=tmp_path / "out"))
+    assert left.value.code == 2
+    assert "NaN for" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_run_that_is_stopped_while_writing_leaves_nothing(
     runs, scenes, tmp_path: Path, monkeypatch
 ) -> None:

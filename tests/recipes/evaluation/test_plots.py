@@ -9,15 +9,15 @@ from recipes.evaluation import plots
 from recipes.evaluation.scores import NAMES
 
 
-def test_shades_run_from_worst_to_best() -> None:
-    table = np.full((3, len(NAMES)), np.nan)
-    table[:, NAMES.index("f05")] = [0.2, 0.4, 0.3]
-    table[:, NAMES.index("error")] = [0.2, 0.4, 0.3]
-    table[:, NAMES.index("tpr")] = [0.5, np.nan, 0.5]
+def test_shades_show_which_side_of_the_threshold() -> None:
+    table = np.full((4, len(NAMES)), np.nan)
+    table[:, NAMES.index("f05")] = [1, 0.95, 0.925, 0.1]
+    table[:, NAMES.index("error")] = [0, 0.05, 0.075, 0.9]
+    table[:, NAMES.index("mnr")] = [1, 0.95, np.nan, 0]
     shades = plots._shades(table)
-    np.testing.assert_allclose(shades[:, NAMES.index("f05")], [0, 1, 0.5])
-    np.testing.assert_allclose(shades[:, NAMES.index("error")], [1, 0, 0.5])
-    np.testing.assert_allclose(shades[:, NAMES.index("tpr")], [0.5, np.nan, 0.5])
+    for name in ("f05", "error"):
+        np.testing.assert_allclose(shades[:, NAMES.index(name)], [1, 0.5, 0.25, 0], atol=1e-12)
+    np.testing.assert_allclose(shades[:, NAMES.index("mnr")], [1, 0.95, np.nan, 0])
 
 
 def test_plots_of_undefined_columns_and_many_images(tmp_path: Path, recwarn) -> None:
