@@ -66,7 +66,11 @@ def _output(runs: Sequence[str], output: str | None) -> Path:
     if len(runs) > 1:
         fix = "name a folder for the comparison"
         raise InputError("--output", expected="one, with several runs", got="none", fix=fix)
-    return Path(runs[0]) / "evaluation"
+    run = Path(runs[0])
+    if run.name == "checkpoints" or (run / "state.json").is_file():
+        fix = "name a folder for the results"
+        raise InputError("--output", expected="one, with a checkpoint as --run", got="none", fix=fix)
+    return run / "evaluation"
 
 
 def _check_numbers(size: int | None, bin_value: float, most: int | None) -> None:

@@ -152,9 +152,9 @@ def _check_colours(rgb: Labels, path: Path) -> None:
 
     Blends of red, blue and black have no green, and red and blue that sum to 255 at most.
     """
-    channels = rgb.reshape(-1, 3).astype(np.int64)
-    packed, counts = np.unique(channels @ (1 << 16, 1 << 8, 1), return_counts=True)
-    values = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1)
+    red, green, blue = (rgb[..., channel].astype(np.uint32) for channel in range(3))
+    packed, counts = np.unique(red << 16 | green << 8 | blue, return_counts=True)
+    values = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1).astype(np.int64)
     distance = ((values[:, None] - FLOOD_COLOURS[None].astype(np.int64)) ** 2).sum(-1).min(1) ** 0.5
     beyond = np.maximum(values[:, 0] + values[:, 2] - 255, 0) / 2**0.5
     far = distance > _FAR

@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from gancomponents.data import write_image
+from gancomponents.training import Runtime, checkpoint
 from recipes import cli, evaluate
 from recipes.climategan import ClimateGAN
 from recipes.evaluation.scores import NAMES
+from recipes.loading import load_model
 from tests.recipes.evaluation.scenes import (
     CANNOT,
     EXPECTED,
@@ -165,8 +167,6 @@ def test_the_weights_asked_for_are_loaded_and_named(
     evaluate.main(_flags(scenes, runs[run], output=tmp_path / "out", more=more))
     assert f"{expected} weights of step 7" in capsys.readouterr().out
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["weights"] == expected
-    from gancomponents.training import checkpoint
-
     name = "averaged" if expected == "averaged" else "model"
     saved = checkpoint.load_weights(runs[run] / "checkpoints" / "step_00000007", name)
     assert seen
@@ -179,8 +179,6 @@ def test_several_runs_are_compared(runs, scenes, tmp_path: Path, monkeypatch, ca
     def dry_if_averaged(self, x):
         first = next(iter(self.masker.parameters())).flatten()[0]
         return see_white(self, x if first == raw else -torch.ones_like(x))
-
-    from recipes.loading import Runtime, load_model
 
     raw = next(iter(load_model(runs["raw"], Runtime("cpu", "fp32")).model.masker.parameters())).flatten()[0]
     monkeypatch.setattr(ClimateGAN, "forward", dry_if_averaged)
@@ -233,12 +231,13 @@ def test_a_run_trained_on_stretched_photos_sees_them_stretched(
 
 _WRONG = {
     "no run": "config.gin",
-    "no checkpoint": "a run with a checkpoint",
+    "no checkpoint": "train it first",
     "no masker": "a painter alone",
     "no mask": "a masker without a mask decoder",
     "no averaged": "averaged",
     "run twice": "each run once",
     "two runs, no output": "--output",
+    "a checkpoint, no output": "--output",
     "no images": "no such path",
     "images a file": "expected a folder, got a file",
     "nothing in labels": "a folder with .png",
@@ -278,6 +277,8 @@ def test_mistakes_are_one_line_and_nothing_is_written(
         chosen *= 2
     elif case == "two runs, no output":
         chosen, output = [runs["raw"], runs["averaged"]], None
+    elif case == "a checkpoint, no output":
+        chosen, output = [runs["raw"] / "checkpoints" / "step_00000007"], None
     elif case == "no images":
         photos = tmp_path / "nowhere"
     elif case == "images a file":
