@@ -15,6 +15,7 @@ from gancomponents.training import Runtime, checkpoint
 from recipes import cli, evaluate
 from recipes.climategan import ClimateGAN
 from recipes.evaluation.scores import NAMES
+from recipes.folder import RunFolder
 from recipes.loading import load_model
 from tests.recipes.evaluation.scenes import (
     CANNOT,
@@ -115,6 +116,7 @@ def test_known_masks_give_known_numbers(runs, scenes, tmp_path: Path, monkeypatc
     assert f"{run}: raw weights of step 7, 64 pixels" in shown
     assert "| error ↓ " in shown
     assert not list(run.glob(".*"))
+    RunFolder(run).claim_leftovers()  # a run that starts afresh here knows it as its own
 
 
 def test_the_threshold_binarises_and_minus_one_does_not(runs, tmp_path: Path, monkeypatch, capsys) -> None:
