@@ -19,7 +19,7 @@ _FILES = (
     "report.md",
     "final.json",
 )
-_FOLDERS = ("samples", "checkpoints", "events", "wandb")
+_FOLDERS = ("samples", "checkpoints", "events", "wandb", "evaluation")
 _SET_ASIDE = "set_aside_"
 
 

@@ -43,6 +43,17 @@ def format_table(table: Table) -> str:
         arrow = "↓" if metric.endswith(_LOWER_IS_BETTER) else "↑"
         cells = [f"{table[c][metric]:.3f}" if metric in table[c] else "–" for c in table]
         rows.append([f"{metric} {arrow}", *cells])
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells, the first row the heading, as a Markdown table with columns of even width.
+
+    >>> print(aligned([["a", "b"], ["long", "1"]]))
+    | a    | b |
+    |:-----|--:|
+    | long | 1 |
+    """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:
