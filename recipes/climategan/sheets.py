@@ -27,7 +27,7 @@ COLUMNS = {
 def validation_sheets(
     model: ClimateGAN, data: Data, runtime: Runtime, domains: Sequence[str], count: int
 ) -> dict[str, pictures.Picture]:
-    """Labelled grids of the first ``count`` held-out frames, by ``<domain>_<task>``; ``r_flood`` is whole floods."""
+    """Labelled grids of the first ``count`` held-out frames, by ``<domain>_<task>``; ``r_flood``: whole floods."""
     sheets = {}
     was_training = model.training
     model.eval()

@@ -85,3 +85,16 @@ def test_pairs_of_different_number_are_refused(critic: nn.Module, mask: Tensor) 
     real = torch.randn(2, 3, 20, 22)
     with pytest.raises(ValueError, match="one batch size, got 2, 1 and 2"):
         critic.compare(real, real[:1], mask)
+
+
+def test_passes_apart_find_the_same_and_the_fake_goes_first(mask: Tensor) -> None:
+    torch.manual_seed(0)
+    apart = LocalGlobalDiscriminator(3, discriminator=SMALL, together=False).eval()
+    joint = LocalGlobalDiscriminator(3, discriminator=SMALL).eval()
+    joint.load_state_dict(apart.state_dict())
+    seen: list[Tensor] = []
+    apart.whole.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    real, fake = torch.randn(2, 3, 20, 22), torch.randn(2, 3, 20, 22)
+    same(tensors(apart.compare(real, fake, mask)), tensors(joint.compare(real, fake, mask)), 1e-6)
+    assert torch.equal(seen[0], fake)
+    assert torch.equal(seen[1], real)

@@ -142,3 +142,42 @@ def test_extragradient_trains_under_autocast() -> None:
         assert all(loss.isfinite() for loss in losses.values())
     assert all(p.dtype is torch.float32 for p in _weights(loop))
     assert any(not torch.equal(a, b) for a, b in zip(before, _weights(loop), strict=True))
+
+
+def test_in_the_strict_order_critics_judge_the_updated_generator() -> None:
+    class Presenting(_Forger):
+        def present(self, batch):
+            with torch.no_grad():
+                presented.append(self.net(batch["s"]["x"]))
+            return {"fake": presented[-1]}
+
+    presented: list[torch.Tensor] = []
+    critic = nn.Linear(2, 1)
+    players = [
+        Player(objective, lambda p: torch.optim.SGD(p, lr=0.5))
+        for objective in (Presenting(critic), _Judge(critic))
+    ]
+    loop = AdversarialLoop(*players, Runtime("cpu", "fp32"), order="strict")
+    before = copy.deepcopy(critic)
+    losses = loop.step(_batch(0), 0)
+    torch.testing.assert_close(presented[0], loop.generator.objective.net(_batch(0)["s"]["x"]))
+    torch.testing.assert_close(losses["fake"], before(presented[0]).mean())
+
+
+def test_an_objective_that_cannot_present_is_refused_in_the_strict_order() -> None:
+    loop = _loop()
+    with pytest.raises(ValueError, match="without present"):
+        AdversarialLoop(loop.generator, loop.critic, loop.runtime, order="strict")
+    with pytest.raises(ValueError, match="order must be one of"):
+        AdversarialLoop(loop.generator, loop.critic, loop.runtime, order="random")
+
+
+def test_a_side_without_a_loss_stands_still() -> None:
+    loop = _loop()
+    forward = loop.critic.objective.forward
+    loop.critic.objective.forward = lambda batch, shared: ({}, {})
+    before = [p.detach().clone() for p in loop.critic.parameters]
+    losses = loop.step(_batch(0), 0)
+    assert set(losses) == {"gan"}
+    assert all(torch.equal(a, b) for a, b in zip(before, loop.critic.parameters, strict=True))
+    loop.critic.objective.forward = forward
