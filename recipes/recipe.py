@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -169,7 +169,7 @@ class Recipe:
         Raises:
             InputError: for data, folders or checkpoints that cannot be used.
         """
-        found = self._read(start)
+        found = self._read(start, folder)
         self.data.prepare((*self.pretraining, *self.domains))
         timeline, total = self._schedule()
         self._stays = _Stays(timeline, self.keep_every, self.keep_from)
@@ -194,7 +194,7 @@ class Recipe:
         finally:
             self.trackers.finish()
 
-    def _read(self, start: Mapping[str, Path]) -> restoring.Start | None:
+    def _read(self, start: Mapping[str, Path], folder: RunFolder) -> restoring.Start | None:
         """What to resume from, known to fit before anything is rendered or written."""
         if not start:
             return None
@@ -203,6 +203,10 @@ class Recipe:
             got, fix = f"one at step {found.step}", f"pass --steps {found.step} or more"
             name = " and ".join(str(path) for path in start.values())
             raise InputError(name, expected=f"a checkpoint of at most {self.steps} steps", got=got, fix=fix)
+        if found.partial and folder.config.exists():
+            expected = "a new folder for a model that has only a part of the run's"
+            fix = "choose another --output"
+            raise InputError(f"--output {folder.path}", expected=expected, got="the run's own", fix=fix)
         for note in found.notes:
             print(note, file=sys.stderr)
         return found

@@ -11,7 +11,7 @@ from torch import Tensor
 from gancomponents.errors import InputError
 from gancomponents.training import AdversarialLoop, Player, checkpoint
 
-#: Each player's networks: their prefix in its objective, and the set of settled weights that a checkpoint has of them.
+#: Each player's networks: their prefix in its objective, and the set of weights that a checkpoint has of them.
 _NETWORKS = {"generator": ("model.", "model"), "critic": ("critics.", "critics")}
 _MASKERS = ("masker", "segmentation", "mask")  # among the model's parts, the losses, the critics
 
@@ -25,20 +25,22 @@ class Start:
         loop: for `AdversarialLoop.load_state_dict`.
         before: scores of the untrained networks; None where they are yet to be found.
         notes: what the user should know, a line each.
+        partial: whether a checkpoint has networks that these players do not take.
     """
 
     step: int
     loop: dict[str, Any]
     before: dict[str, float] | None = None
     notes: list[str] = field(default_factory=list)
+    partial: bool = False
 
 
 def read(sources: Mapping[str, Path], loop: AdversarialLoop) -> Start:
     """Read what `recipes.resuming.plan` has found, for the players of this loop. Nothing is loaded into them yet.
 
-    One checkpoint of the same networks and optimisers is taken whole, look-ahead weights included, and training goes
-    on exactly. Anything else is put together by name, of settled weights, at an even step so that the next half of
-    a pair is an extrapolation; step and everything that is of no part come from the painter's.
+    One checkpoint of the same networks and optimisers is taken whole, look-ahead weights included, and training
+    goes on exactly. Anything else is put together by name, of settled weights, at an even step so that the next
+    half of a pair is an extrapolation; step and everything that is of no part come from the painter's.
 
     Raises:
         InputError: where a checkpoint is damaged, or lacks something that the networks need.
@@ -46,14 +48,12 @@ def read(sources: Mapping[str, Path], loop: AdversarialLoop) -> Start:
     found = {key: _Source(path) for key, path in sources.items()}
     (only,) = found.values() if len(found) == 1 else (None,)
     if only is not None and only.loop is not None and _is_same(only.loop["players"], loop):
-        notes = [
-            f"{only.path}: {'has no averages of weights; they start' if own else 'its averages of weights end'} here"
-            for own, saved in (
-                (player.average is not None, only.loop["players"][name]["average"] is not None)
-                for name, player in loop.players.items()
-            )
-            if own != saved
-        ]
+        notes = []
+        for name, player in loop.players.items():
+            had, has = only.loop["players"][name]["average"] is not None, player.average is not None
+            if had != has:
+                what = "has no averages of weights; they start" if has else "its averages of weights end"
+                notes.append(f"{only.path}: {what} here")
         return Start(only.step, only.loop, only.state.get("before"), notes)
     return _Assembly(found, loop).start()
 
@@ -145,13 +145,14 @@ class _Assembly:
             )
         step = self._of("p").step
         step += step % 2
-        notes = [f"taken by name from {self}, to go on at step {step}", *self._unused()]
+        unused = list(self._unused())
+        notes = [f"taken by name from {self}, to go on at step {step}", *unused]
         if self.afresh:
             notes.append(
                 f"{self}: not in there, so these start afresh: {', '.join(dict.fromkeys(self.afresh))}"
             )
         rng = self.loop.runtime.rng_state()
-        return Start(step, {"players": players, "rng": rng}, None, notes)
+        return Start(step, {"players": players, "rng": rng}, None, notes, partial=bool(unused))
 
     def __str__(self) -> str:
         return " and ".join(str(source.path) for source in self.sources.values())
