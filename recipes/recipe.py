@@ -172,7 +172,7 @@ class Recipe:
         found = self._read(start, folder)
         self.data.prepare((*self.pretraining, *self.domains))
         timeline, total = self._schedule()
-        self._stays = _Stays(timeline, self.keep_every, self.keep_from)
+        self._stays = Stays(timeline, self.keep_every, self.keep_from)
         if found is None:
             self.system.load_pretrained()
         folder.create(afresh=found is None)
@@ -364,7 +364,7 @@ class _Due:
 
 
 @dataclass(frozen=True)
-class _Stays:
+class Stays:
     """Whether the checkpoint of a step stays for good: every so many units, from a first one on."""
 
     timeline: Timeline

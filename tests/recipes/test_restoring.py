@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from gancomponents.errors import InputError
 from gancomponents.training import checkpoint
 from recipes import config, restoring, run
-from recipes.recipe import Recipe
+from recipes.phases import Phases
+from recipes.recipe import Recipe, Stays
 from tests.recipes.tiny import flags, write_data
 
 # The part alone, and no pictures of events, which need both.
@@ -25,7 +26,7 @@ PAINTER = (
     _SCORED,
 )
 AVERAGED = ("climategan.System.generator_average = @optim.ExponentialMovingAverage",)
-MORE = {"m": MASKER, "p": PAINTER, "pm": (), "averaged": AVERAGED}
+MORE = {"m": MASKER, "p": PAINTER, "pm": (_SCORED,), "averaged": (_SCORED, *AVERAGED)}
 STEPS = {"m": 3, "p": 1, "pm": 3, "averaged": 3}
 
 
@@ -88,12 +89,12 @@ def test_parts_are_put_together_by_name(
         settled = {part: checkpoint.load_weights(_newest(runs / name), kind) for part, name in parts.items()}
         for key, value in module.state_dict().items():
             assert torch.equal(value, settled[restoring.part_of(f"{kind}.{key}")][key]), key
+    states = {part: checkpoint.load(_newest(runs / name)) for part, name in parts.items()}
     for name, player in recipe.loop.players.items():
         moments = player.state_dict()["optimiser"]["state"]
         assert moments
         for key, own in moments.items():
-            source = checkpoint.load(_newest(runs / parts[restoring.part_of(key)]))
-            saved = _player(source, name)["optimiser"]["state"][key]
+            saved = _player(states[restoring.part_of(key)], name)["optimiser"]["state"][key]
             assert "anchor" in saved  # the source stands on a look-ahead
             assert own.keys() == saved.keys() - {"anchor"}
             assert all(torch.equal(own[k], saved[k]) for k in own)
@@ -138,7 +139,7 @@ def test_a_single_checkpoint_is_taken_whole(data: Path, runs: Path, name: str) -
 
 
 def test_a_run_with_averages_resumes_bit_by_bit(data: Path, runs: Path, tmp_path: Path) -> None:
-    more = (*AVERAGED, "data.Data.truth = {}")
+    more = (*MORE["averaged"], "data.Data.truth = {}")
     output = tmp_path / "run"
     for steps in (1, 3):
         run.main([*flags(data, output, steps=steps, more=more), "--seed", "3", "--resume", "auto"])
@@ -217,7 +218,7 @@ def test_weights_alone_start_the_optimisers_afresh(data: Path, runs: Path, tmp_p
 
 
 def test_another_optimiser_starts_afresh(data: Path, runs: Path) -> None:
-    recipe = _recipe(data, ("climategan.System.critic_optimiser = @torch.optim.Adam", "import torch.optim"))
+    recipe = _recipe(data, ("climategan.System.critic_optimiser = @optim.novograd",))
     found = restoring.read(_sources(runs, pm="pm"), recipe.loop)
     assert found.notes[-1].endswith("start afresh: the critic's optimiser")
     assert found.loop["players"]["generator"]["optimiser"]["state"]
@@ -245,8 +246,7 @@ def test_other_groups_are_filled_by_name(data: Path, runs: Path) -> None:
             {"m": "m", "p": "p"},
             r"critics\.segmentation\.",
         ),
-        (("losses.VGGLoss.width = 8",), {"m": "m", "p": "p"}, r"painter\.perceptual\."),
-        ((*MASKER, "decoders.MaskDecoder.proj_channels = 4"), {"pm": "pm"}, r"model\.masker\.mask\."),
+        ((*MASKER, "decoders.MaskDecoder.proj_channels = 16"), {"pm": "pm"}, r"model\.masker\.mask\."),
     ],
 )
 def test_what_does_not_fit_is_told_before_anything_is_written(
@@ -299,18 +299,27 @@ def test_entries_that_nothing_takes_are_named_in_one_line(data: Path, runs: Path
     assert not any("not used" in note for note in found.notes)
 
 
+def test_some_checkpoints_stay_for_good(data: Path, tmp_path: Path) -> None:
+    more = ("run.Recipe.save_every = 1", "run.Recipe.keep = 1", "data.Data.truth = {}")
+    more += ("run.Recipe.keep_every = 2", "run.Recipe.keep_from = 3")
+    output = tmp_path / "run"
+    run.main(flags(data, output, steps=7, more=(*PAINTER, *more)))
+    assert sorted(int(p.name[5:]) for p in output.glob("checkpoints/step_*")) == [4, 6, 7]
+
+
 @pytest.mark.parametrize(
-    ("more", "kept"),
+    ("unit", "count", "first", "kept"),
     [
-        (("run.Recipe.keep_every = 2",), [2, 4, 5]),
-        (("run.Recipe.keep_every = 2", "run.Recipe.keep_from = 3"), [4, 5]),
-        (("run.Recipe.keep_every = 3", "run.Recipe.keep = 2"), [3, 4, 5]),
+        ("step", None, 0, []),
+        ("step", 4, 0, [4, 8, 12]),
+        ("step", 4, 5, [8, 12]),
+        ("epoch", 2, 0, [6, 12]),
+        ("epoch", 2, 3, [12]),
+        ("epoch", 1, 0, [3, 6, 9, 12]),
     ],
 )
-def test_some_checkpoints_stay_for_good(
-    data: Path, tmp_path: Path, more: tuple[str, ...], kept: list[int]
+def test_what_stays_goes_by_steps_or_epochs(
+    unit: str, count: int | None, first: int, kept: list[int]
 ) -> None:
-    quick = ("run.Recipe.save_every = 1", "run.Recipe.keep = 1", "data.Data.val = {'s': 'val_s.json'}")
-    output = tmp_path / "run"
-    run.main(flags(data, output, steps=5, more=(*PAINTER[:-1], *quick, "data.Data.truth = {}", *more)))
-    assert sorted(int(p.name[5:]) for p in output.glob("checkpoints/step_*")) == kept
+    stays = Stays(Phases(None, unit=unit).timeline(steps_per_epoch=3), count, first)
+    assert [step for step in range(1, 14) if stays(step)] == kept
