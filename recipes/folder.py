@@ -164,35 +164,3 @@ def _bindings(text: str) -> list[str]:
     """The lines of a configuration that say what is trained: no comments, not the total number of steps."""
     lines = [line.strip() for line in text.splitlines()]
     return [x for x in lines if x and not x.startswith(("#", "run.Recipe.steps ="))]
-
-
-def resolve_resume(resume: str | None, output: Path | None) -> tuple[Path | None, Path | None]:
-    """Decide which checkpoint to start from and which folder to write to.
-
-    Args:
-        resume: the flag: None, ``"auto"``, or the path of a run, of its checkpoints, or of one checkpoint.
-        output: the flag, or None.
-
-    Returns:
-        The checkpoint (None: start afresh) and the folder (None: the caller's default).
-
-    Raises:
-        InputError: for a path that is no run or checkpoint, or ``auto`` without a folder to look in.
-    """
-    if resume is None:
-        return None, output
-    if resume == "auto":
-        if output is None:
-            fix = "name the run's folder with --output"
-            raise InputError("--resume auto", expected="--output DIR beside it", got="none", fix=fix)
-        return checkpoint.newest(output / "checkpoints"), output
-    path = Path(resume)
-    if not path.exists():
-        fix = "pass a run folder, a checkpoint in it, or auto"
-        raise InputError(f"--resume {resume}", expected="an existing path", got="no such path", fix=fix)
-    for folder in (path / "checkpoints", path):
-        found = checkpoint.newest(folder) if folder.is_dir() else None
-        if found:
-            return found, output or found.parent.parent
-    checkpoint.step_of(path)
-    return path, output or path.absolute().parent.parent

@@ -7,14 +7,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from gancomponents.errors import InputError, check_whole
 from gancomponents.training import AdversarialLoop, Batch, Player, Runtime, Tracker, Trackers, checkpoint
-from recipes import config, pictures
+from recipes import config, pictures, restoring
 from recipes.data import Data
 from recipes.folder import RunFolder
 from recipes.phases import Moment, Phases, Span, Timeline
@@ -27,6 +27,7 @@ class System(Protocol):
     """What a recipe trains. `recipes.climategan.System` is one."""
 
     model: nn.Module
+    critics: nn.Module
     generator: Player
     critic: Player | None
 
@@ -78,6 +79,10 @@ class Recipe:
         save_every: steps (epochs) between checkpoints; the last step always has one.
         validate_every: steps (epochs) between losses and scores on the held-out lists; None for none in between.
         keep: how many checkpoints to keep.
+        keep_every: checkpoints of every so many steps (epochs) stay for good, beside those; None for none.
+        keep_from: they do from this step (epoch) on.
+        load_paths: where ``--resume`` without a path starts from: paths by "m" (masker), "p" (painter) and "pm"
+            (both), see docs/recipes.md; the newest checkpoint in ``--output`` where all are None.
         tracker: trackers that record the run as well, such as ``[@trackers.WandB()]``.
     """
 
@@ -100,11 +105,14 @@ class Recipe:
         save_every: int = 100,
         validate_every: int | None = None,
         keep: int = 2,
+        keep_every: int | None = None,
+        keep_from: int = 0,
+        load_paths: Mapping[str, str | None] | None = None,
         tracker: Sequence[Tracker] = (),
     ):
         if steps is None and epochs is None:
             raise ValueError("steps or epochs must be given, got neither: pass --steps, or bind one of them")
-        whole = {"steps": steps, "epochs": epochs, "validate_every": validate_every}
+        whole = {"steps": steps, "epochs": epochs, "validate_every": validate_every, "keep_every": keep_every}
         whole |= {
             "log_every": log_every,
             "sample_every": sample_every,
@@ -115,6 +123,7 @@ class Recipe:
             if value is not None:
                 check_whole(name, value, minimum=1, fix="pass --steps 1 or more" if name == "steps" else "")
         check_whole("seed", seed, minimum=0)
+        check_whole("keep_from", keep_from, minimum=0)
         self.system, self.data, self.seed = system, data, seed
         self.steps, self.epochs = steps, epochs
         self.phases = Phases(phases, unit=unit)
@@ -123,6 +132,7 @@ class Recipe:
         self.pretraining = system.domains(data.domains, pretraining=True) if self.phases.pretraining else ()
         self.log_every, self.sample_every, self.save_every = log_every, sample_every, save_every
         self.validate_every, self.keep = validate_every, keep
+        self.keep_every, self.keep_from, self.load_paths = keep_every, keep_from, load_paths
         self.runtime = Runtime(device, precision, channels_last=channels_last)
         self.loop = AdversarialLoop(system.generator, system.critic, self.runtime, order=order)
         self.trackers = Trackers(tracker)
@@ -150,26 +160,33 @@ class Recipe:
             raise InputError(f"data.Data.size = {self.data.size}", got=got, fix=fix) from error
         self.loop.train()
 
-    def run(self, name: str, folder: RunFolder, start: Path | None) -> None:
-        """Train (from the checkpoint ``start``, if any), evaluate, report.
+    def run(self, name: str, folder: RunFolder, start: Mapping[str, Path]) -> None:
+        """Train, evaluate, report.
+
+        Args:
+            name: the recipe's.
+            folder: where to write.
+            start: the checkpoints to start from (`recipes.resuming.Plan`), if any.
 
         Raises:
             InputError: for data, folders or checkpoints that cannot be used.
         """
-        state = self._read(start)
+        found = self._read(start, folder)
         self.data.prepare((*self.pretraining, *self.domains))
         timeline, total = self._schedule()
-        if state is None:
+        self._stays = Stays(timeline, self.keep_every, self.keep_from)
+        if found is None:
             self.system.load_pretrained()
-        folder.create(afresh=state is None)
-        first = 0
-        if state is None:
-            print("evaluating the untrained networks", flush=True)
-            before = self.system.evaluate(self.data, self.runtime)
-        else:
-            first, before = state["step"], state["before"]
-            self.loop.load_state_dict(state["loop"])
+        folder.create(afresh=found is None)
+        first, before = 0, None
+        if found is not None:
+            first, before = found.step, found.before
+            self.loop.load_state_dict(found.loop)
             folder.rewind(first)
+        if before is None:
+            which = "untrained networks" if found is None else "networks as they were loaded"
+            print(f"evaluating the {which}", flush=True)
+            before = self.system.evaluate(self.data, self.runtime)
         folder.record_config(config.parsed_text())
         folder.write(folder.operative_config, config.operative_text())
         self.trackers.start(name, folder.path, config.parsed_text())
@@ -179,31 +196,22 @@ class Recipe:
         finally:
             self.trackers.finish()
 
-    def _read(self, start: Path | None) -> dict[str, Any] | None:
-        """The state to resume from, known to fit before anything is rendered or written."""
-        if start is None:
+    def _read(self, start: Mapping[str, Path], folder: RunFolder) -> restoring.Start | None:
+        """What to resume from, known to fit before anything is rendered or written."""
+        if not start:
             return None
-        state = checkpoint.load(start)
-        if self.steps is not None and state["step"] > self.steps:
-            got, fix = f"one at step {state['step']}", f"pass --steps {state['step']} or more"
-            raise InputError(
-                str(start), expected=f"a checkpoint of at most {self.steps} steps", got=got, fix=fix
-            )
-        for player_name, player in self.loop.players.items():
-            saved = state["loop"]["players"].get(player_name, {}).get("objective", {})
-            own = player.objective.state_dict()
-            different = sorted(
-                k for k in own.keys() | saved.keys() if _shape(own.get(k)) != _shape(saved.get(k))
-            )
-            if different:
-                key = different[0]
-                raise InputError(
-                    str(start),
-                    expected=f"a checkpoint of this recipe's networks, {key} {_shape(own.get(key))}",
-                    got=f"{_shape(saved.get(key))}, and {len(different)} entries that differ in all",
-                    fix="resume with the recipe and bindings that it was trained with, see config.gin in its run",
-                )
-        return state
+        found = restoring.read(start, self.loop)
+        if self.steps is not None and found.step > self.steps:
+            got, fix = f"one at step {found.step}", f"pass --steps {found.step} or more"
+            name = " and ".join(str(path) for path in start.values())
+            raise InputError(name, expected=f"a checkpoint of at most {self.steps} steps", got=got, fix=fix)
+        if found.partial and folder.config.exists():
+            expected = "a new folder for a model that has only a part of the run's"
+            fix = "choose another --output"
+            raise InputError(f"--output {folder.path}", expected=expected, got="the run's own", fix=fix)
+        for note in found.notes:
+            print(note, file=sys.stderr)
+        return found
 
     def _schedule(self) -> tuple[Timeline, int]:
         """The phases over the steps of this data, and how many steps there are."""
@@ -309,12 +317,21 @@ class Recipe:
         return scalars
 
     def _save(self, folder: RunFolder, step: int, before: dict[str, float]) -> Path:
-        with self.system.generator.settled():
-            weights = {
-                key: value.detach().cpu().clone() for key, value in self.system.model.state_dict().items()
-            }
         state = {"step": step, "before": before, "loop": self.loop.state_dict()}
-        return checkpoint.save(folder.checkpoints, step, state, {"model": weights}, self.keep)
+        return checkpoint.save(folder.checkpoints, step, state, self._weights(), self.keep, stays=self._stays)
+
+    def _weights(self) -> dict[str, dict[str, Tensor]]:
+        """The sets of weights of a checkpoint, never look-ahead ones: as trained, averaged, the critics'."""
+        system, weights = self.system, {}
+        with system.generator.settled(averaged=False):
+            weights["model"] = _copied(system.model)
+        if system.generator.average is not None:
+            with system.generator.settled():
+                weights["averaged"] = _copied(system.model)
+        if system.critic is not None:
+            with system.critic.settled():
+                weights["critics"] = _copied(system.critics)
+        return weights
 
     def _sample(self, folder: RunFolder, step: int) -> None:
         # Sampling draws nothing that training would miss.
@@ -353,6 +370,21 @@ class _Due:
         return self.timeline.ends_epoch(self.step) and self.timeline.moment(self.step).epoch % count == 0
 
 
+@dataclass(frozen=True)
+class Stays:
+    """Whether the checkpoint of a step stays for good: every so many units, from a first one on."""
+
+    timeline: Timeline
+    count: int | None
+    first: int
+
+    def __call__(self, step: int) -> bool:
+        if self.count is None or not _Due(self.timeline, step).every(self.count):
+            return False
+        by_step = self.timeline.phases.unit == "step"
+        return (step if by_step else self.timeline.moment(step).epoch) >= self.first
+
+
 class _Clock:
     """Seconds and images of a run, samples and checkpoints included; ``before`` is what earlier parts took."""
 
@@ -375,5 +407,5 @@ class _Clock:
         return round(rate, 3)
 
 
-def _shape(tensor: Tensor | None) -> str:
-    return "(absent)" if tensor is None else str(tuple(tensor.shape))
+def _copied(module: nn.Module) -> dict[str, Tensor]:
+    return {key: value.detach().cpu().clone() for key, value in module.state_dict().items()}

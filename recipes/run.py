@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from gancomponents.errors import check_whole
-from recipes import cli, config
-from recipes.folder import RunFolder, resolve_resume
+from recipes import cli, config, resuming
+from recipes.folder import RunFolder
 from recipes.recipe import Recipe
 
 __all__ = ["Recipe", "main"]
@@ -21,6 +21,7 @@ _EXAMPLES = """examples:
   python -m recipes.run --gin recipes/climategan.gin
   python -m recipes.run --gin recipes/climategan.gin --output runs/flood --steps 300 --seed 1
   python -m recipes.run --gin recipes/climategan.gin --output runs/flood --resume auto --steps 1200
+  python -m recipes.run --gin recipes/climategan.gin --output runs/both --resume m=runs/masker p=runs/painter
   python -m recipes.run --gin recipes/climategan.gin -p "climategan.MaskerLosses.weights = {'m/tv': 0.0}"
   python -m recipes.run --gin recipes/climategan.gin --dry-run
 
@@ -41,20 +42,34 @@ def main(arguments: Sequence[str]) -> None:
     }
     config.parse(flags.gin, [*flags.binding, *_as_bindings(settings)])
     name = config.name_of(flags.gin)
-    start, output = resolve_resume(flags.resume, Path(flags.output) if flags.output else None)
-    folder = RunFolder(output or Path("runs") / f"{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
-    _claim(folder, flags.resume, start)
+    request = resuming.parse(flags.resume, config.bound("run.Recipe.load_paths", None))
+    output = Path(flags.output) if flags.output else None
+    by_parts = request is not None and bool(request.paths)
+    if not by_parts:  # by parts, what may be given depends on the networks
+        plan = resuming.plan(request, output)
+        folder = _claim(name, plan, request)
     torch.manual_seed(check_whole("seed", config.bound("run.Recipe.seed", 0), minimum=0))
     recipe = config.build(Recipe)
+    if by_parts:
+        plan = resuming.plan(request, output, **_parts(recipe))
+        folder = _claim(name, plan, request)
     recipe.rehearse()
     if flags.dry_run:
         _describe(name, recipe)
         return
-    where = f"from {start}" if start else "from the start"
-    print(
-        f"{name}: {recipe.steps} steps {where} on {recipe.runtime}; pictures in {folder.samples}", flush=True
-    )
-    recipe.run(name, folder, start)
+    where = f"from {plan}" if plan.sources else "from the start"
+    print(f"{name}: {_length(recipe)} {where} on {recipe.runtime}; pictures in {folder.samples}", flush=True)
+    recipe.run(name, folder, plan.sources)
+
+
+def _length(recipe: Recipe) -> str:
+    return f"{recipe.epochs} epochs" if recipe.steps is None else f"{recipe.steps} steps"
+
+
+def _parts(recipe: Recipe) -> dict[str, bool]:
+    """Whether the model has a masker and a painter."""
+    model = recipe.system.model
+    return {part: getattr(model, part, None) is not None for part in ("masker", "painter")}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,8 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--resume",
-        metavar="auto|PATH",
-        help="continue a run: the newest checkpoint in --output, or that of PATH",
+        nargs="*",
+        metavar="auto|PATH|m=PATH|p=PATH|pm=PATH",
+        help="continue a run: the newest checkpoint in --output (auto: or afresh), or that of PATH; or start from "
+        "the masker of one and the painter of another; alone: as run.Recipe.load_paths says",
     )
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--precision", help="auto, fp32 or bf16")
@@ -110,20 +127,22 @@ def _whole_number(flag: str, text: str, *, minimum: int) -> int:
     return check_whole(flag, number, minimum=minimum, maximum=_LARGEST, fix=f"pass {flag} {minimum} or more")
 
 
-def _claim(folder: RunFolder, resume: str | None, start: Path | None) -> None:
-    continues = start is not None and start.parent.absolute() == folder.checkpoints.absolute()
-    if continues:
-        return
-    if resume == "auto":
+def _claim(name: str, plan: resuming.Plan, request: resuming.Request | None) -> RunFolder:
+    """The run folder, into which this run may write."""
+    folder = RunFolder(plan.output or Path("runs") / f"{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
+    if plan.continues(folder.checkpoints):
+        return folder
+    if request is not None and request.auto:
         folder.claim_leftovers()
     else:
         folder.claim()
+    return folder
 
 
 def _describe(name: str, recipe: Recipe) -> None:
     """Print what would be trained and what a step costs; the weights in memory change, no file does."""
     print(config.operative_text())
-    print(f"{name}: {recipe.steps} steps on {recipe.runtime}, seed {recipe.seed}")
+    print(f"{name}: {_length(recipe)} on {recipe.runtime}, seed {recipe.seed}")
     total = 0
     for part, module in recipe.system.parts().items():
         count = sum(p.numel() for p in module.parameters())

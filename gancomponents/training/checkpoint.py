@@ -7,14 +7,14 @@ A checkpoint is a folder ``step_00000600/`` of two files:
   without it, or whose digest differs, is no checkpoint.
 
 Beside them lie sets of weights to infer with (never look-ahead ones), a file each: ``model.safetensors``, and
-whatever else `save` is given.
+whatever else `save` is given, such as ``averaged.safetensors`` and ``critics.safetensors``.
 """
 
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,15 @@ _FORMAT = 1
 
 
 def save(
-    folder: Path, step: int, state: Mapping[str, Any], weights: Mapping[str, Mapping[str, Tensor]], keep: int
+    folder: Path,
+    step: int,
+    state: Mapping[str, Any],
+    weights: Mapping[str, Mapping[str, Tensor]],
+    keep: int,
+    *,
+    stays: Callable[[int], bool] = lambda step: False,
 ) -> Path:
-    """Write a checkpoint under ``folder`` atomically and drop all but the newest ``keep``.
+    """Write a checkpoint under ``folder`` atomically and drop all but the newest ``keep``, and those that stay.
 
     Args:
         folder: the run's checkpoint folder.
@@ -40,6 +46,7 @@ def save(
         state: nested dicts and lists of tensors and JSON values.
         weights: sets of weights for inference, by name: "model", and others such as "critics".
         keep: how many checkpoints to leave there, this one included.
+        stays: which steps' checkpoints stay for good; they are not counted by ``keep``.
 
     Returns:
         The checkpoint's folder.
@@ -73,8 +80,8 @@ def save(
         shutil.rmtree(target)
     os.replace(partial, target)
     _sync_folder(folder)
-    others = [path for path in _candidates(folder) if path != target]
-    for old in others[keep - 1 :]:
+    others = [path for path in _candidates(folder) if path != target and not stays(_step_in(path))]
+    for old in others[keep if stays(step) else keep - 1 :]:
         shutil.rmtree(old, ignore_errors=True)
     return target
 
@@ -136,7 +143,7 @@ def later_than(folder: Path, step: int) -> list[Path]:
     >>> later_than(Path("nowhere"), 3)
     []
     """
-    return [path for path in _candidates(folder) if path.name > f"step_{step:08d}"]
+    return [path for path in _candidates(folder) if _step_in(path) > step]
 
 
 def is_whole(path: Path) -> bool:
@@ -149,7 +156,12 @@ def is_whole(path: Path) -> bool:
 
 
 def _candidates(folder: Path) -> list[Path]:
-    return sorted((p for p in folder.glob("step_*") if p.is_dir()), key=lambda p: p.name, reverse=True)
+    named = (p for p in folder.glob("step_*") if p.name.removeprefix("step_").isdecimal() and p.is_dir())
+    return sorted(named, key=_step_in, reverse=True)
+
+
+def _step_in(path: Path) -> int:
+    return int(path.name.removeprefix("step_"))
 
 
 def _record(path: Path) -> dict[str, Any]:

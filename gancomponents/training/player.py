@@ -1,13 +1,15 @@
-"""One side of the adversarial game: an objective, the optimiser of what it owns, and a schedule."""
+"""One side of the adversarial game: an objective, the optimiser of what it owns, a schedule, an average."""
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gancomponents.optim.ema import ExponentialMovingAverage
 from gancomponents.optim.groups import parameter_groups
 from gancomponents.optim.schedules import Constant, set_learning_rate
 
@@ -40,6 +42,9 @@ class Player:
         schedule: maps a step (from 0) to the factor on every group's learning rate; None keeps it constant.
         rates: learning rate of each named part of the objective that shall not have the optimiser's own
             (`gancomponents.optim.parameter_groups`).
+        average: builds averages of the objective's weights, which are then judged and kept in their place, such
+            as `gancomponents.optim.ExponentialMovingAverage`; they start when first asked for, so that the
+            objective may be moved to its device before.
 
     Raises:
         ValueError: a rate for a part that the objective does not have.
@@ -61,8 +66,10 @@ class Player:
         schedule: Callable[[int], float] | None = None,
         *,
         rates: Mapping[str, float] | None = None,
+        average: Callable[[nn.Module], ExponentialMovingAverage] | None = None,
     ):
         self.objective = objective
+        self._make_average = average
         self.schedule = schedule or Constant()
         self.parameters = [p for p in objective.parameters() if p.requires_grad]
         self.optimiser = optimiser(parameter_groups(objective, rates) if rates else self.parameters)
@@ -74,30 +81,106 @@ class Player:
 
     def update(self, losses: Losses, step: int) -> None:
         """One optimiser step on the sum of the named losses."""
+        average = self.average  # starts here where nobody has asked before: from the untrained weights
         set_learning_rate(self.optimiser, self.schedule, step)
         self.optimiser.zero_grad(set_to_none=True)
         torch.stack([loss.reshape(()) for loss in losses.values()]).sum().backward()
         self.optimiser.step()
+        # Only what a pair of extragradient steps ends with is averaged, never its look-ahead.
+        if average is not None and getattr(self.optimiser, "next_half", None) != "update":
+            average.update()
+
+    @cached_property
+    def average(self) -> ExponentialMovingAverage | None:
+        """The averages of the objective's weights, or None."""
+        if self._make_average is None:
+            return None
+        with self._at_anchor():
+            return self._make_average(self.objective)
 
     def learning_rates(self, prefix: str) -> dict[str, float]:
         """The rate of every parameter group as last used, as ``prefix`` or, for a named group, ``prefix/name``."""
         groups = self.optimiser.param_groups
         return {f"{prefix}/{g['name']}" if "name" in g else prefix: float(g["lr"]) for g in groups}
 
-    def settled(self) -> AbstractContextManager[Any]:
-        """A context in which the weights are those to judge and keep.
+    @contextmanager
+    def settled(self, *, averaged: bool = True) -> Iterator[None]:
+        """A context in which the weights are those to judge and keep: averages where there are any.
 
-        An optimiser that looks ahead (`gancomponents.optim.ExtraAdam`) leaves its extrapolated point between
-        two steps; here, its anchor stands in.
+        Without averages they are the trained ones, and never look-ahead ones: where an optimiser leaves its
+        extrapolated point between two steps (`gancomponents.optim.ExtraAdam`), its anchor stands in.
+
+        Args:
+            averaged: False for the trained weights even where there are averages.
         """
-        at_anchor = getattr(self.optimiser, "at_anchor", None)
-        return at_anchor() if at_anchor is not None else nullcontext()
+        with self._at_anchor() as stack:
+            if averaged and self.average is not None:
+                stack.enter_context(self.average.applied())
+            yield
+
+    @contextmanager
+    def _at_anchor(self) -> Iterator[ExitStack]:
+        with ExitStack() as stack:
+            at_anchor = getattr(self.optimiser, "at_anchor", None)
+            if at_anchor is not None:
+                stack.enter_context(at_anchor())
+            yield stack
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights as they stand (look-ahead ones included, between a pair) and the optimiser's state."""
-        return {"objective": self.objective.state_dict(), "optimiser": self.optimiser.state_dict()}
+        """Weights as they stand (look-ahead ones included, between a pair), averages, the optimiser's state.
+
+        The latter is keyed by the parameters' names in the objective, not by their positions, so that it can be
+        taken apart; ``kind`` names the optimiser.
+        """
+        state, names = self.optimiser.state_dict(), self._names()
+        groups = [{**g, "params": [names[i] for i in g["params"]]} for g in state["param_groups"]]
+        return {
+            "objective": self.objective.state_dict(),
+            "optimiser": {
+                "kind": type(self.optimiser).__name__,
+                "state": {names[i]: value for i, value in state["state"].items()},
+                "param_groups": groups,
+            },
+            "average": None if self.average is None else self.average.state_dict(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Put back what `state_dict` gave."""
+        """Put back what `state_dict` gave. Averages that it lacks start from its weights.
+
+        Raises:
+            ValueError: another optimiser, other parameters, or in other groups; nothing has changed then.
+        """
+        saved, names = state["optimiser"], self._names()
+        self._check(saved)
         self.objective.load_state_dict(state["objective"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        index = {name: i for i, name in enumerate(names)}
+        groups = [{**g, "params": [index[name] for name in g["params"]]} for g in saved["param_groups"]]
+        moments = {index[name]: value for name, value in saved["state"].items()}
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        self.__dict__.pop("average", None)  # one that started before belongs to other weights
+        if self.average is not None and state["average"] is not None:
+            self.average.load_state_dict(state["average"])
+
+    def _check(self, saved: Mapping[str, Any]) -> None:
+        kind = type(self.optimiser).__name__
+        if saved["kind"] != kind:
+            raise ValueError(
+                f"state['optimiser'] must be of {kind}, got {saved['kind']}: build the player as it was"
+            )
+        own, theirs = self._groups(), [list(group["params"]) for group in saved["param_groups"]]
+        if own != theirs:
+            different = sorted({n for g in own for n in g} ^ {n for g in theirs for n in g})
+            got = f"{different[0]!r} ({len(different)} in all)" if different else "them in other groups"
+            raise ValueError(
+                f"state['optimiser'] must hold the player's parameters in its groups, got {got}: build the "
+                "player with the objective and rates that it had when the state was saved"
+            )
+
+    def _groups(self) -> list[list[str]]:
+        """The parameters' names in each of the optimiser's groups."""
+        names = {id(p): name for name, p in self.objective.named_parameters()}
+        return [[names[id(p)] for p in group["params"]] for group in self.optimiser.param_groups]
+
+    def _names(self) -> list[str]:
+        """The parameters' names, in the order in which the optimiser counts them."""
+        return [name for group in self._groups() for name in group]

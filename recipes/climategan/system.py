@@ -15,7 +15,7 @@ from gancomponents.encoders import load_weights
 from gancomponents.errors import InputError
 from gancomponents.events import smog, wildfire
 from gancomponents.generators import paste
-from gancomponents.optim import ExtraAdam
+from gancomponents.optim import ExponentialMovingAverage, ExtraAdam
 from gancomponents.training import Batch, Player, Runtime
 from recipes import pictures
 from recipes.climategan import evaluation
@@ -70,6 +70,8 @@ class System:
             ``{"masker.encoder": "resnet101.pth"}``; see `gancomponents.encoders.load_weights`. Environment
             variables and ``~`` in them are expanded. They are read when training starts, not when it resumes.
         distances: also score the painted floods as a set, by FID and KID; None for not.
+        generator_average: builds averages of the model's weights, which are judged, shown and applied in their
+            place, such as ``@optim.ExponentialMovingAverage``; None for none.
         shown: held-out frames of each domain in a sample grid.
 
     Raises:
@@ -91,6 +93,7 @@ class System:
         critic_rates: Mapping[str, float] | None = None,
         pretrained: Mapping[str, str] | None = None,
         distances: PaintedDistances | None = None,
+        generator_average: Callable[[nn.Module], ExponentialMovingAverage] | None = None,
         shown: int = 2,
     ):
         if shown < 1:
@@ -111,6 +114,8 @@ class System:
             generator_optimiser,
             generator_schedule,
             rates={f"model.{part}": rate for part, rate in (generator_rates or {}).items()},
+            # Of the model alone: the objective also holds the networks of its losses, which never move.
+            average=None if generator_average is None else lambda _: generator_average(model),
         )
         self.critic: Player | None = None
         if any(True for _ in critics.parameters()):

@@ -74,6 +74,81 @@ def test_what_was_just_saved_stays_and_killed_saves_go(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step_00000050", "step_00000300"]
 
 
+def test_some_stay_for_good_and_count_for_nothing(tmp_path: Path) -> None:
+    for step in range(95, 111):
+        checkpoint.save(tmp_path, step, {}, {}, keep=2, stays=lambda step: step % 5 == 0 and step >= 100)
+    kept = ["step_00000100", "step_00000105", "step_00000108", "step_00000109", "step_00000110"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+    assert checkpoint.newest(tmp_path) == tmp_path / kept[-1]
+
+
+def test_folders_of_other_names_are_left_alone(tmp_path: Path) -> None:
+    good = _save(tmp_path, 1)
+    for name in ("step_best", "step_"):
+        (tmp_path / name).mkdir()
+    assert checkpoint.newest(tmp_path) == good
+    _save(tmp_path, 2, keep=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step_", "step_00000002", "step_best"]
+
+
+SETS = {
+    name: {"w": torch.full((2,), value)}
+    for name, value in (("model", 1.0), ("averaged", 2.0), ("critics", 3.0))
+}
+
+
+def test_sets_of_weights_lie_side_by_side(tmp_path: Path) -> None:
+    path = checkpoint.save(tmp_path, 1, {}, SETS, keep=1)
+    assert checkpoint.weights_in(path) == ["averaged", "critics", "model"]
+    for name, weights in SETS.items():
+        assert torch.equal(checkpoint.load_weights(path, name)["w"], weights["w"])
+    with pytest.raises(InputError, match="choose among averaged, critics, model"):
+        checkpoint.load_weights(path, "training")
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("damage", ["flipped", "missing", "swapped"])
+def test_damage_in_any_set_is_noticed(tmp_path: Path, name: str, damage: str) -> None:
+    good, bad = (checkpoint.save(tmp_path, step, {}, SETS, keep=2) for step in (1, 2))
+    file = bad / f"{name}.safetensors"
+    if damage == "missing":
+        file.unlink()
+    elif damage == "swapped":
+        other = next(other for other in SETS if other != name)
+        file.write_bytes((bad / f"{other}.safetensors").read_bytes())
+    else:
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        file.write_bytes(content)
+    assert checkpoint.newest(tmp_path) == good
+    for set_name in SETS:
+        with pytest.raises(InputError, match="damaged"):
+            checkpoint.load_weights(bad, set_name)
+
+
+@pytest.mark.parametrize("name", ["training", *SETS])
+def test_a_save_that_dies_leaves_the_last_checkpoint_alone(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors import torch as files
+
+    good = checkpoint.save(tmp_path, 1, {}, SETS, keep=1)
+    save_file = files.save_file
+
+    def dies(tensors, path, *more):
+        if path.stem == name:
+            raise OSError("no space left on device")
+        save_file(tensors, path, *more)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+        patch.setattr(files, "save_file", dies)
+        checkpoint.save(tmp_path, 2, {}, SETS, keep=1)
+    assert checkpoint.newest(tmp_path) == good
+    assert checkpoint.is_whole(good)
+    checkpoint.save(tmp_path, 2, {}, SETS, keep=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["step_00000002"]
+
+
 def test_the_same_step_can_be_saved_again(tmp_path: Path) -> None:
     _save(tmp_path, 5)
     assert checkpoint.is_whole(_save(tmp_path, 5))
