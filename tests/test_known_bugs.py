@@ -11,7 +11,6 @@ LATER = {
     31: "the painter's loss for the masker",
     32: "the painter's loss for the masker",
     38: "pre-training on Virtual KITTI",
-    54: "timings of the apply command",
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self, overload
+from typing import Any, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +17,8 @@ from gancomponents.decoders import (
 )
 from gancomponents.generators import paste
 from gancomponents.layers import initialise
-from recipes.climategan.inference import Events, infer_all
-from recipes.climategan.kinds import Array
+from recipes.climategan.events import Events
+from recipes.climategan.inference import A, infer_all
 
 DecoderFactory = Callable[[Sequence[int]], nn.Module]
 
@@ -198,11 +198,7 @@ class ClimateGAN(nn.Module):
         assert isinstance(model, cls)
         return model
 
-    @overload
-    def infer_all(self, x: Tensor, **options: Any) -> Events[Tensor]: ...
-    @overload
-    def infer_all(self, x: Array, **options: Any) -> Events[Array]: ...
-    def infer_all(self, x: Tensor | Array, **options: Any) -> Events[Any]:
+    def infer_all(self, x: A, **options: Any) -> Events[A]:
         """Flood, wildfire and smog of one photo or a batch; see `recipes.climategan.inference.infer_all`."""
         return infer_all(self, x, **options)
 

@@ -12,7 +12,8 @@ from gancomponents.training import Batch, Player, Runtime
 from recipes import pictures
 from recipes.climategan import evaluation
 from recipes.climategan.critics import Critics
-from recipes.climategan.inference import EVENTS, Options, evaluating, imagine
+from recipes.climategan.events import EVENTS, Options, imagine
+from recipes.climategan.inference import evaluating
 from recipes.climategan.model import ClimateGAN
 from recipes.climategan.objectives import CriticObjective, GeneratorObjective
 from recipes.data import Data
