@@ -52,7 +52,9 @@ def test_a_run_its_checkpoints_and_one_of_them_all_load(plain: Path, part: str, 
         assert str(loaded) == f"raw weights of step 7, trained at {SIDE} pixels"
 
 
-@pytest.mark.parametrize(("asked", "used"), [("auto", "averaged"), ("averaged", "averaged"), ("raw", "model")])
+@pytest.mark.parametrize(
+    ("asked", "used"), [("auto", "averaged"), ("averaged", "averaged"), ("raw", "model")]
+)
 def test_averaged_weights_are_taken_where_there_are(averaged: Path, asked: str, used: str) -> None:
     loaded = load_model(averaged, CPU, weights=asked)
     saved = checkpoint.load_weights(loaded.checkpoint, used)
@@ -158,7 +160,9 @@ def test_weights_that_are_not_there_are_refused(plain: Path) -> None:
 
 @pytest.mark.known_bug(51)
 def test_a_fused_model_gives_the_same_events() -> None:
-    more = ("decoders.DeepLabV3PlusDecoder.upstream_layout = True",)  # convolutions with a bias before their norm
+    more = (
+        "decoders.DeepLabV3PlusDecoder.upstream_layout = True",
+    )  # convolutions with a bias before their norm
     with config.borrowed():
         model = tiny_model(*more).double()
     before = {key: value.clone() for key, value in model.state_dict().items()}

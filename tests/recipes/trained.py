@@ -11,10 +11,13 @@ from recipes import config
 from recipes.climategan import ClimateGAN
 from tests.recipes.tiny import TINY
 
+#: As initialised for training, depth and mask are so flat that rounding shows in what is stretched from them.
+_LIVELY = ("climategan.Masker.init_gain = 2.0",)
+
 
 def tiny_model(*more: str, seed: int = 0) -> ClimateGAN:
     """The tiny ClimateGAN, its norms and biases unlike those of a new one; gin is left configured as it is."""
-    config.parse("recipes/climategan.gin", [*TINY, *more])
+    config.parse("recipes/climategan.gin", [*TINY, *_LIVELY, *more])
     torch.manual_seed(seed)
     model: ClimateGAN = config.build(ClimateGAN, strict=False)
     for layer in model.modules():

@@ -5,7 +5,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from gancomponents.generators import SPADEPainter
 from recipes import config
 from recipes.climategan import ClimateGAN, kinds
 from recipes.climategan.events import EVENTS, Options, imagine, possible
@@ -87,7 +86,7 @@ def test_what_comes_back_is_what_went_in(model: ClimateGAN, photo: Tensor, name:
 def test_layouts(shape: tuple[int, ...], layout: kinds.Layout | None, fits: bool) -> None:
     x = torch.zeros(shape, dtype=torch.uint8)
     if not fits:
-        with pytest.raises(ValueError, match="layout must be|x must be"):
+        with pytest.raises(ValueError, match=r"layout must be|x must be"):
             kinds.read(x, layout)
         return
     image, kind = kinds.read(x, layout)
@@ -163,17 +162,12 @@ def _skyward(model: ClimateGAN) -> ClimateGAN:
 
 def test_clouds_change_the_water_and_nothing_else(model: ClimateGAN) -> None:
     model, x = _skyward(model), torch.rand(2, 3, H, W) * 2 - 1
+    threshold = model.infer_all(x, threshold=None, events=()).mask.median().item()
     clear, one, same, other = (
-        model.infer_all(
-            x,
-            cloudy=clouds,
-            generator=torch.Generator().manual_seed(seed),
-            threshold=0.5,
-            wildfire={"green": 125},
-        )
+        model.infer_all(x, cloudy=clouds, generator=torch.Generator().manual_seed(seed), threshold=threshold)
         for clouds, seed in ((False, 1), (True, 1), (True, 1), (True, 2))
     )
-    assert one.mask.mean() > 0.1, "there must be water to look at"
+    assert 0.1 < one.mask.mean() < 0.9, "there must be water to look at, and land"
     assert torch.equal(one.flood, same.flood)
     assert not torch.equal(one.flood, clear.flood)
     assert not torch.equal(one.flood, other.flood)
@@ -282,9 +276,3 @@ def test_nothing_is_predicted_twice(model: ClimateGAN) -> None:
     handle.remove()
     assert calls == [1]
     assert all(getattr(found, name) is not None for name in NAMES)
-
-
-def test_a_painter_of_ones_own() -> None:
-    painter = SPADEPainter(8, upsamplings=2, hidden_channels=4)
-    found = infer_all(ClimateGAN(painter=painter), torch.zeros(3, 8, 8))
-    assert found.flood is None
