@@ -44,7 +44,7 @@ class LoadedModel:
 
 
 def load_model(
-    run: Path, runtime: Runtime, *, weights: str = "auto", default_size: int = _PUBLISHED_SIZE
+    run: Path, runtime: Runtime, weights: str = "auto", *, default_size: int = _PUBLISHED_SIZE
 ) -> LoadedModel:
     """Build the model that a run's config.gin describes, with the weights of its newest checkpoint.
 

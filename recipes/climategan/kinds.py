@@ -90,7 +90,8 @@ def read(x: Tensor | Array, layout: Layout | None = None) -> tuple[Tensor, Kind]
     (torch.Size([1, 3, 4, 5]), (4, 5, 3))
     """
     numpy = not isinstance(x, Tensor)
-    tensor = torch.from_numpy(np.ascontiguousarray(x)) if isinstance(x, np.ndarray) else x
+    # A copy where torch would complain: of what is read-only, or runs backwards in memory.
+    tensor = torch.from_numpy(np.require(x, requirements="CW")) if isinstance(x, np.ndarray) else x
     if not isinstance(tensor, Tensor):
         raise ValueError(f"x must be an array or a tensor, got {type(x).__name__}: convert it")
     if tensor.dtype != torch.uint8 and not tensor.is_floating_point():

@@ -94,6 +94,17 @@ def test_layouts(shape: tuple[int, ...], layout: kinds.Layout | None, fits: bool
     assert kind.image(image).shape == shape
 
 
+@pytest.mark.filterwarnings("error")
+def test_arrays_of_any_memory_order() -> None:
+    x = np.arange(8 * 9 * 3, dtype=np.uint8).reshape(8, 9, 3)
+    expected, _ = kinds.read(x[..., ::-1].copy())
+    backwards = x[..., ::-1]
+    backwards.flags.writeable = False
+    assert torch.equal(kinds.read(backwards)[0], expected)
+    image, kind = kinds.read(backwards)
+    assert np.array_equal(kind.image(image), backwards)
+
+
 @pytest.mark.parametrize("x", [np.zeros((8, 8, 3), np.int64), torch.zeros(3, 8, 8).bool(), "photo.png"])
 def test_other_types_are_refused(x: object) -> None:
     with pytest.raises(ValueError, match="x must be"):
