@@ -46,11 +46,12 @@ def main(arguments: Sequence[str]) -> None:
     if flags.keep_ratio:
         _check_multiples(found, _multiple(loaded), flags.max_width)
     if not flags.json:
-        print(f"{flags.run}: {loaded}, on {runtime}{' with half-precision weights' * flags.half}", flush=True)
+        weights = ", weights in fp16" if flags.half else ""
+        print(f"{flags.run}: {loaded}, on {runtime}{weights}", flush=True)
     watch = None if flags.no_time else Stopwatch(runtime.device)
     written = _write_all(flags, loaded, runtime, found, events, watch)
     if flags.json:
-        print(json.dumps(_summary(loaded, runtime, found, written, output, watch)))
+        print(json.dumps(_summary(loaded, runtime, found, written, output, watch, half=flags.half)))
         return
     print(f"{len(found)} photo{'s' * (len(found) > 1)}, {len(written)} pictures in {output}")
     if watch is not None:
@@ -122,13 +123,15 @@ def _summary(
     written: Sequence[Path],
     output: Path,
     watch: Stopwatch | None,
+    *,
+    half: bool,
 ) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "checkpoint": str(loaded.checkpoint),
         "weights": loaded.weights,
         "step": loaded.step,
         "device": str(runtime.device),
-        "precision": runtime.precision,
+        "precision": "fp16" if half else runtime.precision,
         "output": str(output),
         "images": len(found),
         "pictures": [path.name for path in written],
@@ -202,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--run", required=True, metavar="DIR", help="a run folder of recipes.run, or one of its checkpoints")
     add("--images", required=True, metavar="PATH", help="a photo, or a folder of photos")
     add("--output", required=True, metavar="DIR", help="folder for the pictures")
-    add("--weights", default="auto", help="averaged, raw, or auto: averaged where there are (default)")
+    add("--weights", default="auto", help="averaged, raw, or auto (default): averaged if there are")
     add("--events", metavar="NAMES", help=f"some of {','.join(EVENTS)} (default: all)")
     add("--size", type=int, help="shorter side as the networks see it (default: as trained)")
     add("--threshold", type=float, default=0.5, help="water probability that floods a pixel; -1: soft masks")

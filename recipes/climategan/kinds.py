@@ -91,7 +91,7 @@ def read(x: Tensor | Array, layout: Layout | None = None) -> tuple[Tensor, Kind]
     """
     numpy = not isinstance(x, Tensor)
     # A copy where torch would complain: of what is read-only, or runs backwards in memory.
-    tensor = torch.from_numpy(np.require(x, requirements="CW")) if isinstance(x, np.ndarray) else x
+    tensor = torch.from_numpy(np.require(x, requirements=["C", "W"])) if isinstance(x, np.ndarray) else x
     if not isinstance(tensor, Tensor):
         raise ValueError(f"x must be an array or a tensor, got {type(x).__name__}: convert it")
     if tensor.dtype != torch.uint8 and not tensor.is_floating_point():
