@@ -1,154 +1,197 @@
 """Flood, burn and smoke anybody's photos: ``python -m recipes.apply --run DIR --images PATH --output DIR``."""
 
 import argparse
-import itertools
-import logging
+import json
+import math
+import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any, get_args
 
+import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 from tqdm import tqdm
 
 from gancomponents.data import read_image, write_image
-from gancomponents.errors import InputError
-from gancomponents.training import Runtime, checkpoint
-from recipes import cli, config, pictures
-from recipes.folder import RunFolder
-from recipes.recipe import Recipe
+from gancomponents.errors import InputError, check_whole
+from gancomponents.training import Runtime
+from recipes import cli, photos
+from recipes.climategan.events import EVENTS, possible
+from recipes.climategan.painting import Resolution
+from recipes.loading import LoadedModel, fuse, load_model
+from recipes.timing import Stopwatch
 
-_PICTURES = ("flood", "wildfire", "smog", "mask")
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-_STEP = 32
-_LONGEST = 8  # times the shorter side, as the networks see it: a longer strip would take their memory
+_SMALLEST, _LARGEST = 64, 4096
+_CORNERS = 9  # of the clouds' noise, to a side
 
 _EXAMPLES = """examples:
   python -m recipes.apply --run runs/flood --images street.jpg --output flooded
-  python -m recipes.apply --run runs/flood --images photos/ --output flooded --size 256"""
+  python -m recipes.apply --run runs/flood --images photos/ --output flooded --size 256 --events flood
+  python -m recipes.apply --run runs/flood --images photos/ --output flooded --batch 4 --half --fuse --json"""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse the command line and write four pictures for every photo."""
+    """Parse the command line and write the events of every photo."""
     flags = _parser().parse_args(arguments)
-    run, output = RunFolder(Path(flags.run)), Path(flags.output)
-    _check_numbers(flags.size, flags.threshold)
-    images = _find_images(Path(flags.images))
-    runtime = Runtime(flags.device, flags.precision)
-    _check_output(output, images)
-    _check_readable(images)
-    recipe = load(run, runtime)
-    size = flags.size or recipe.data.size
+    events = _check(flags)
+    output = Path(flags.output)
+    images = photos.find(Path(flags.images))[: flags.max_images]
+    runtime = Runtime(flags.device, "fp32" if flags.half else flags.precision)
+    extras = [name for name, wanted in (("mask", flags.save_masks), ("input", flags.save_input)) if wanted]
+    photos.check_output(output, images, [*events, *extras], overwrite=flags.overwrite)
+    found = photos.check_readable(images)
+    loaded = load_model(Path(flags.run), runtime, weights=flags.weights)
+    events = _check_possible(loaded, events, asked=flags.events is not None)
+    if flags.keep_ratio:
+        _check_multiples(found, _multiple(loaded), flags.max_width)
+    if not flags.json:
+        weights = ", weights in fp16" if flags.half else ""
+        print(f"{flags.run}: {loaded}, on {runtime}{weights}", flush=True)
+    watch = None if flags.no_time else Stopwatch(runtime.device)
+    written = _write_all(flags, loaded, runtime, found, events, watch)
+    if flags.json:
+        print(json.dumps(_summary(loaded, runtime, found, written, output, watch, half=flags.half)))
+        return
+    print(f"{len(found)} photo{'s' * (len(found) > 1)}, {len(written)} pictures in {output}")
+    if watch is not None:
+        print(watch.table(len(found)))
+
+
+def _write_all(
+    flags: argparse.Namespace,
+    loaded: LoadedModel,
+    runtime: Runtime,
+    found: Sequence[photos.Photo],
+    events: Sequence[str],
+    watch: Stopwatch | None,
+) -> list[Path]:
+    model = fuse(loaded.model) if flags.fuse else loaded.model
+    model = model.half() if flags.half else model
+    options = {
+        "size": "full" if flags.keep_ratio else flags.size or loaded.size,
+        "threshold": None if flags.threshold == -1 else flags.threshold,
+        "cloudy": flags.cloudy,
+        "events": events,
+        "resolution": flags.resolution,
+        "autocast": torch.bfloat16 if runtime.precision == "bf16" else None,
+        "timings": watch,
+        "layout": "HWC",
+    }
+    output, written = Path(flags.output), []
     output.mkdir(parents=True, exist_ok=True)
-    for path in tqdm(images, unit="photo", disable=None):
-        for name, picture in imagine(recipe, read_image(path), size, flags.threshold).items():
-            write_image(output / f"{path.stem}_{name}.png", pictures.of_image(picture))
-    count = f"{len(images)} photo{'s' * (len(images) > 1)}"
-    print(f"{count}, {len(_PICTURES) * len(images)} pictures in {output}")
+    with tqdm(total=len(found), unit="photo", disable=None) as progress:
+        for batch in photos.batches(found, flags.batch):
+            with _stage(watch, "read"):
+                pictures = [read_image(photo.path) for photo in batch]
+                if flags.keep_ratio:
+                    size = photos.size_in_multiples(*batch[0].size, _multiple(loaded), flags.max_width)
+                    pictures = [photos.resize(picture, size) for picture in pictures]
+                x = np.stack(pictures)
+            angles = torch.stack([_angles(flags.seed + photo.index) for photo in batch])
+            made = model.infer_all(x, angles=angles, **options)
+            results = {name: getattr(made, name) for name in events}
+            results |= {"mask": made.mask} if flags.save_masks and made.mask is not None else {}
+            results |= {"input": x} if flags.save_input else {}
+            with _stage(watch, "write"):
+                for name, values in results.items():
+                    for photo, picture in zip(batch, values, strict=True):
+                        written.append(photos.target(output, photo.path, name))
+                        write_image(written[-1], picture)
+            progress.update(len(batch))
+    return written
 
 
-def load(run: RunFolder, runtime: Runtime) -> Recipe:
-    """Build the recipe of a run with the weights of its newest checkpoint.
-
-    Raises:
-        InputError: when the folder is no run, has no whole checkpoint, or its weights do not fit.
-    """
-    fix = "pass the --output of a recipes.run command"
-    if not run.config.is_file():
-        raise InputError(f"--run {run.path}", expected="a run folder", got="no config.gin in it", fix=fix)
-    path = checkpoint.newest(run.checkpoints)
-    if path is None:
-        fix = "train it first; a checkpoint is written every save_every steps and at the end"
-        raise InputError(f"--run {run.path}", expected="a run with a checkpoint", got="none", fix=fix)
-    logging.getLogger("gancomponents").setLevel(logging.ERROR)  # what losses have to say matters to training
-    here = {"device": str(runtime.device), "precision": runtime.precision}
-    config.parse(str(run.config), [f"run.Recipe.{name} = {value!r}" for name, value in here.items()])
-    recipe = config.build(Recipe, strict=False)
-    faults = recipe.system.model.load_weights(checkpoint.load_weights(path))
-    if faults:
-        got = f"{len(faults)} entries that differ, the first {faults[0]}"
-        fix = "the run's config.gin must be the one it was trained with"
-        raise InputError(str(path), expected="weights of the networks in config.gin", got=got, fix=fix)
-    return recipe
+def _stage(watch: Stopwatch | None, name: str) -> AbstractContextManager[None]:
+    return nullcontext() if watch is None else watch.stage(name)
 
 
-def imagine(recipe: Recipe, photo: pictures.Picture, size: int, threshold: float) -> dict[str, Tensor]:
-    """Flood, wildfire, smog and mask of one photo (H, W, 3) uint8, each (3, H, W) in [-1, 1].
-
-    The networks see the photo with its shorter side at about ``size`` pixels, in its own aspect; the events are
-    laid over the photo itself, so that whatever is not painted keeps every detail.
-    """
-    x = torch.from_numpy(photo).permute(2, 0, 1)[None].to(recipe.runtime.device).float() / 127.5 - 1
-    height, width = x.shape[-2:]
-    scale = size / min(height, width)
-    sides = [_side(side * scale, size) for side in (height, width)]
-    small = F.interpolate(x, sides, mode="bilinear", antialias=True, align_corners=False).clamp(-1, 1)
-    full = recipe.system.imagine(small, recipe.runtime, photo=x, threshold=threshold)
-    return {name: picture[0] for name, picture in full.items()}
+def _angles(seed: int) -> torch.Tensor:
+    """Clouds of a photo's own, the same in every batch and on every device."""
+    generator = torch.Generator().manual_seed(seed)
+    return 2 * math.pi * torch.rand(_CORNERS, _CORNERS, generator=generator)
 
 
-def _side(wanted: float, size: int) -> int:
-    """The multiple of 32 nearest to ``wanted``, from ``size`` to eight times that."""
-    shortest = max(_STEP, size // _STEP * _STEP) if size > _STEP else 2 * _STEP
-    return min(max(_STEP * round(wanted / _STEP), shortest), _LONGEST * shortest)
+def _multiple(loaded: LoadedModel) -> int:
+    return 2 ** int(getattr(loaded.model.painter, "upsamplings", 5))
 
 
-def _find_images(path: Path) -> list[Path]:
-    kinds = ", ".join(_SUFFIXES)
-    if not path.exists():
-        fix = "check the path"
-        raise InputError(f"--images {path}", expected="an image or a folder", got="no such path", fix=fix)
-    if path.is_file():
-        return [path]
-    images = sorted(p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES)
-    if not images:
-        fix = "pass a folder of photos"
-        raise InputError(f"--images {path}", expected=f"a folder with {kinds} files", got="none", fix=fix)
-    stems: dict[str, Path] = {}
-    for image in images:
-        if image.stem in stems:
-            got = f"{stems[image.stem].name} and {image.name}"
-            raise InputError(f"--images {path}", expected="one image of each name", got=got, fix="rename one")
-        stems[image.stem] = image
-    return images
+def _summary(
+    loaded: LoadedModel,
+    runtime: Runtime,
+    found: Sequence[photos.Photo],
+    written: Sequence[Path],
+    output: Path,
+    watch: Stopwatch | None,
+    *,
+    half: bool,
+) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        "checkpoint": str(loaded.checkpoint),
+        "weights": loaded.weights,
+        "step": loaded.step,
+        "device": str(runtime.device),
+        "precision": "fp16" if half else runtime.precision,
+        "output": str(output),
+        "images": len(found),
+        "pictures": [path.name for path in written],
+    }
+    if watch is not None:
+        summary["seconds"] = {name: round(seconds, 6) for name, seconds in watch.seconds.items()}
+        summary["images_per_second"] = round(len(found) / max(sum(watch.seconds.values()), 1e-9), 3)
+    return summary
 
 
-def _check_numbers(size: int | None, threshold: float) -> None:
-    if size is not None and not 2 * _STEP <= size <= 4096:
-        raise InputError(
-            "--size", expected=f"{2 * _STEP} to 4096", got=str(size), fix="choose a size in between"
-        )
-    if not 0 <= threshold <= 1:
-        raise InputError("--threshold", expected="0 to 1", got=str(threshold), fix="pass a probability")
+def _check(flags: argparse.Namespace) -> list[str]:
+    """Every number in its range and no two flags that contradict each other; the events asked for."""
+    if flags.size is not None and not _SMALLEST <= flags.size <= _LARGEST:
+        expected = f"{_SMALLEST} to {_LARGEST}"
+        raise InputError("--size", expected=expected, got=str(flags.size), fix="choose a size in between")
+    if not (0 <= flags.threshold <= 1 or flags.threshold == -1):
+        fix = "pass a probability, or -1 for soft masks"
+        raise InputError("--threshold", expected="0 to 1, or -1", got=str(flags.threshold), fix=fix)
+    for name in ("batch", "max_images", "max_width"):
+        if getattr(flags, name) is not None:
+            check_whole(f"--{name.replace('_', '-')}", getattr(flags, name), minimum=1)
+    check_whole("--seed", flags.seed, minimum=0, maximum=2**62)
+    conflicts = (
+        ("--size", flags.size is not None and flags.keep_ratio, "no --size beside --keep-ratio"),
+        ("--max-width", flags.max_width is not None and not flags.keep_ratio, "--keep-ratio beside it"),
+        ("--half", flags.half and flags.precision != "auto", "no --precision beside it"),
+    )
+    for flag, clashes, expected in conflicts:
+        if clashes:
+            raise InputError(flag, expected=expected, got="both" if "no" in expected else "none")
+    if flags.events is None:
+        return list(EVENTS)
+    events = [name.strip() for name in flags.events.split(",")]
+    if not set(events) <= set(EVENTS):
+        expected = f"some of {','.join(EVENTS)}"
+        raise InputError("--events", expected=expected, got=flags.events, fix="separate them by commas")
+    return list(dict.fromkeys(events))
 
 
-def _check_output(output: Path, images: Sequence[Path]) -> None:
-    if output.exists() and not output.is_dir():
-        raise InputError(
-            f"--output {output}", expected="a folder", got="a file", fix="choose another --output"
-        )
-    for image, name in itertools.product(images, _PICTURES):
-        target = output / f"{image.stem}_{name}.png"
-        if target.exists():
-            fix = "choose another --output, or remove it"
+def _check_possible(loaded: LoadedModel, events: Sequence[str], *, asked: bool) -> list[str]:
+    able = possible(loaded.model)
+    missing = [name for name in events if name not in able]
+    if missing and (asked or not able):
+        expected = f"{', '.join(able) or 'none'}, which this run's model can make"
+        fix = "choose another run, or other --events"
+        raise InputError("--events", expected=expected, got=", ".join(missing), fix=fix)
+    if missing:
+        print(f"left out, as the model lacks the networks: {', '.join(missing)}", file=sys.stderr)
+    return [name for name in events if name in able]
+
+
+def _check_multiples(found: Sequence[photos.Photo], multiple: int, max_width: int | None) -> None:
+    for photo in found:
+        if min(photos.size_in_multiples(*photo.size, multiple, max_width)) < multiple:
             raise InputError(
-                f"--output {output}", expected="a folder without these results", got=str(target), fix=fix
+                str(photo.path),
+                expected=f"{multiple} pixels or more on a side for --keep-ratio",
+                got=f"{photo.size[0]}x{photo.size[1]}" + ("" if max_width is None else f" at {max_width}"),
+                fix="leave --keep-ratio away",
             )
-
-
-def _check_readable(images: Sequence[Path]) -> None:
-    """Every photo is decoded once before the first is flooded, so that a broken one leaves nothing half done."""
-    problems: list[InputError] = []
-    for path in tqdm(images, unit="photo", desc="checking", disable=None, leave=False):
-        try:
-            read_image(path)
-        except InputError as error:
-            problems.append(error)
-    if problems:
-        first = problems[0]
-        more = f" (and {len(problems) - 1} more photos are broken)" if len(problems) > 1 else ""
-        fix = f"{first.fix}; nothing was written"
-        raise InputError(first.what, expected=first.expected, got=f"{first.got}{more}", fix=fix)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -158,13 +201,30 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--run", required=True, metavar="DIR", help="a run folder of recipes.run")
-    parser.add_argument("--images", required=True, metavar="PATH", help="a photo, or a folder of photos")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder for the pictures")
-    parser.add_argument("--size", type=int, help="shorter side as the networks see it (default: as trained)")
-    parser.add_argument("--threshold", type=float, default=0.5, help="water probability that floods a pixel")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--precision", default="auto", help="auto, fp32 or bf16")
+    add, on_off = parser.add_argument, argparse.BooleanOptionalAction
+    add("--run", required=True, metavar="DIR", help="a run folder of recipes.run, or one of its checkpoints")
+    add("--images", required=True, metavar="PATH", help="a photo, or a folder of photos")
+    add("--output", required=True, metavar="DIR", help="folder for the pictures")
+    add("--weights", default="auto", help="averaged, raw, or auto (default): averaged if there are")
+    add("--events", metavar="NAMES", help=f"some of {','.join(EVENTS)} (default: all)")
+    add("--size", type=int, help="shorter side as the networks see it (default: as trained)")
+    add("--threshold", type=float, default=0.5, help="water probability that floods a pixel; -1: soft masks")
+    add("--cloudy", action=on_off, default=False, help="show the painter a clouded sky (upstream's default)")
+    add("--seed", type=int, default=0, help="of the clouds")
+    add("--resolution", choices=get_args(Resolution), default="full", help="at which the painter paints")
+    add("--keep-ratio", action="store_true", help="shrink photos to multiples of the painter's stride")
+    add("--max-width", type=int, metavar="PX", help="with --keep-ratio: the largest width")
+    add("--batch", type=int, default=1, metavar="N", help="photos of one size at a time")
+    add("--max-images", type=int, metavar="N", help="only the first N photos")
+    add("--save-masks", action=on_off, default=True, help="write the masks too")
+    add("--save-input", action="store_true", help="write the photos too, as they were seen")
+    add("--overwrite", action="store_true", help="replace results of earlier commands")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add("--precision", default="auto", help="auto, fp32 or bf16")
+    add("--half", action="store_true", help="fp16 weights and arithmetic")
+    add("--fuse", action="store_true", help="fold batch and spectral norms into the convolutions")
+    add("--no-time", action="store_true", help="measure and print no timings")
+    add("--json", action="store_true", help="print one JSON object on standard output, and nothing else")
     return parser
 
 

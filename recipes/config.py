@@ -5,7 +5,8 @@ import importlib.resources
 import importlib.util
 import platform
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import gin
 
 from gancomponents.errors import InputError
-from recipes.strict import check_used, forget, nearest, watched
+from recipes.strict import check_used, forget, nearest, replaced, watched
 
 _DYNAMIC = "from __gin__ import dynamic_registration"
 _VERSIONED = ("gancomponents", "torch", "torchvision", "gin-config", "numpy", "opencv-python")
@@ -47,6 +48,44 @@ def parse(file: str, bindings: Iterable[str] = ()) -> None:
     imports = sorted({statement.format() for statement in gin.config._IMPORTS} - {_DYNAMIC})
     for binding in bindings:
         _bind(binding, imports)
+
+
+@contextmanager
+def borrowed() -> Iterator[None]:
+    """Parse and build in this context, and give gin back as it was: its state is the process's, not ours.
+
+    Bindings, imports, singletons, the operative configuration and the lock are put back; what was registered
+    stays registered, which does no harm.
+    """
+    state = gin.config
+    kept = {
+        name: {key: copy.copy(value) for key, value in getattr(state, name).items()}
+        for name in ("_CONFIG", "_OPERATIVE_CONFIG", "_SINGLETONS")
+    }
+    imports, locked, noted = set(state._IMPORTS), state.config_is_locked(), list(replaced())
+    try:
+        yield
+    finally:
+        for name, entries in kept.items():
+            getattr(state, name).clear()
+            getattr(state, name).update(entries)
+        state._IMPORTS.clear()
+        state._IMPORTS.update(imports)
+        state._set_config_is_locked(locked)
+        replaced()[:] = noted
+
+
+def override(configurable: str, parameter: str, value: object) -> None:
+    """Replace a value wherever it is bound, in whichever scope; where it is not, nothing happens.
+
+    Args:
+        configurable: its own name, without modules.
+        parameter: of that configurable.
+        value: the new one.
+    """
+    for (_, selector), bindings in gin.config._CONFIG.items():
+        if selector.rsplit(".", 1)[-1] == configurable and parameter in bindings:
+            bindings[parameter] = value
 
 
 def _bind(binding: str, imports: Sequence[str]) -> None:

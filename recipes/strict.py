@@ -18,6 +18,11 @@ def forget() -> None:
     _replaced.clear()
 
 
+def replaced() -> list[Any]:
+    """The values that later bindings replaced, since `forget`; the list itself."""
+    return _replaced
+
+
 @contextmanager
 def watched() -> Iterator[None]:
     """Parse in this context to note every value that a later binding replaces.

@@ -1,7 +1,8 @@
 """The networks of ClimateGAN: a masker that reads a street, and a painter that floods it."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,8 @@ from gancomponents.decoders import (
 )
 from gancomponents.generators import paste
 from gancomponents.layers import initialise
+from recipes.climategan.events import Events
+from recipes.climategan.inference import A, infer_all
 
 DecoderFactory = Callable[[Sequence[int]], nn.Module]
 
@@ -157,6 +160,9 @@ class ClimateGAN(nn.Module):
         painter: paints water into an image whose water pixels are zero; None for a masker alone.
         paste_original: keep the photo outside the mask; without it, the painter's whole picture is the result.
 
+    Attributes:
+        trained_size: side of the images that it was trained on, pixels; None where nobody has said.
+
     Shape: (B, 3, H, W) in [-1, 1] to a `Prediction`.
 
     Raises:
@@ -172,6 +178,31 @@ class ClimateGAN(nn.Module):
         self.masker = masker
         self.painter = painter
         self.paste_original = paste_original
+        self.trained_size: int | None = None
+
+    @classmethod
+    def from_run(cls, run: str | Path, *, device: str = "auto", weights: str = "auto") -> Self:
+        """The model of a finished run, ready to infer: in evaluation mode, on the device.
+
+        Args:
+            run: a run folder, its checkpoints folder, or one checkpoint.
+            device: "auto", "cpu", "cuda" or "cuda:N".
+            weights: "auto" for averaged ones where the checkpoint has them, "averaged" or "raw"; never those
+                that an optimiser's look-ahead leaves.
+
+        Raises:
+            gancomponents.errors.InputError: for a path that is no run, or weights that do not fit its config.gin.
+        """
+        from gancomponents.training import Runtime
+        from recipes.loading import load_model
+
+        model = load_model(Path(run), Runtime(device, "fp32"), weights=weights).model
+        assert isinstance(model, cls)
+        return model
+
+    def infer_all(self, x: A, **options: Any) -> Events[A]:
+        """Flood, wildfire and smog of one photo or a batch; see `recipes.climategan.inference.infer_all`."""
+        return infer_all(self, x, **options)
 
     def forward(self, x: Tensor) -> Prediction:
         if self.masker is None:

@@ -7,20 +7,19 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gancomponents.encoders import load_weights
 from gancomponents.errors import InputError
-from gancomponents.events import smog, wildfire
-from gancomponents.generators import paste
 from gancomponents.optim import ExponentialMovingAverage, ExtraAdam
 from gancomponents.training import Batch, Player, Runtime
 from recipes import pictures
 from recipes.climategan import evaluation
 from recipes.climategan.critics import Critics
 from recipes.climategan.distances import PaintedDistances
+from recipes.climategan.events import EVENTS, Options, imagine
+from recipes.climategan.inference import evaluating
 from recipes.climategan.model import ClimateGAN, Prediction
 from recipes.climategan.objectives import CriticObjective, GeneratorObjective
 from recipes.climategan.sheets import validation_sheets
@@ -46,9 +45,6 @@ _COLUMNS = (
 #: Phases that a run of this system may have, see `recipes.phases.Phases`: training on Virtual KITTI 2 alone,
 #: pseudo-labels of classes and depth on r, and the painter's critic judging floods under the predicted mask.
 PHASES = (PRETRAIN, "pseudo/s", "pseudo/d", "painter_for_masker")
-
-#: The published glow of a wildfire has a standard deviation of 140.5 pixels where the shorter side has 640.
-_GLOW = 140.5 / 640
 
 
 class System:
@@ -302,7 +298,7 @@ class System:
     def imagine(
         self, x: Tensor, runtime: Runtime, *, photo: Tensor | None = None, threshold: float = 0.5
     ) -> dict[str, Tensor]:
-        """Flood, wildfire, smog and mask of images, with the settled weights.
+        """Flood, wildfire, smog and mask of images, with the settled weights, as far as the model makes them.
 
         Args:
             x: images (B, 3, h, w) in [-1, 1], of a size that suits the networks.
@@ -314,25 +310,9 @@ class System:
             Each (B, 3, H, W) in [-1, 1].
         """
         photo = x if photo is None else photo
-        size = (photo.shape[-2], photo.shape[-1])
-        was_training = self.model.training
-        self.model.eval()
-        with self.generator.settled(), runtime.autocast():
-            seen = self.model(x)
-            water = seen.mask.float().sigmoid()
-            painted = self.model.paint(x, (water > threshold).to(x.dtype))
-        self.model.train(was_training)
-        mask = (_resized(water, size) > threshold).to(photo.dtype)
-        sigma = _GLOW * min(size)
-        return {
-            "flood": paste(_resized(painted.float(), size), photo, mask),
-            "wildfire": wildfire(
-                photo, seen.segmentation.float(), kernel_size=2 * int(sigma) + 1, sigma=sigma
-            ),
-            "smog": smog(photo, seen.depth.float()),
-            "mask": (mask * 2 - 1).expand_as(photo),
-        }
-
-
-def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.interpolate(x, size, mode="bilinear", align_corners=False)
+        with self.generator.settled(), evaluating(self.model), runtime.autocast():
+            found = imagine(self.model, photo, x, Options(threshold=threshold))
+        made = {name: getattr(found, name) for name in EVENTS if getattr(found, name) is not None}
+        if found.mask is not None:
+            made["mask"] = (found.mask.float() * 2 - 1).expand_as(photo)
+        return made

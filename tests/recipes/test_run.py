@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file
 
 from gancomponents.errors import InputError
-from gancomponents.training import AdversarialLoop, Runtime, checkpoint
+from gancomponents.training import AdversarialLoop, checkpoint
 from recipes import apply, cli, run
-from recipes.folder import RunFolder
+from recipes.climategan import ClimateGAN
 from tests.recipes.tiny import flags, write_data
 
 
@@ -458,14 +458,13 @@ def test_a_checkpoint_of_another_architecture(data: Path, finished: Path, tmp_pa
 
 @pytest.mark.known_bug(56)
 def test_water_is_there_or_not_also_at_the_size_of_a_photo(finished: Path) -> None:
-    recipe = apply.load(RunFolder(finished), Runtime("cpu", "fp32"))
+    model = ClimateGAN.from_run(finished, device="cpu")
     photo = torch.rand(1, 3, 150, 190) * 2 - 1
-    small = torch.nn.functional.interpolate(photo, (64, 96), mode="bilinear", antialias=True)
-    with torch.no_grad():
-        threshold = recipe.system.model.eval()(small).mask.sigmoid().median().item()
-    seen = recipe.system.imagine(small, recipe.runtime, photo=photo, threshold=threshold)
-    assert seen["mask"].unique().tolist() == [-1, 1]
-    assert torch.equal(seen["flood"][seen["mask"] < 0], photo[seen["mask"] < 0])
+    water = model.infer_all(photo, size=64, threshold=None, events=()).mask
+    seen = model.infer_all(photo, size=64, threshold=water.median().item())
+    assert seen.mask.unique().tolist() == [0, 1]
+    dry = (seen.mask == 0).expand_as(photo)
+    assert torch.equal(seen.flood[dry], photo[dry])
 
 
 @pytest.mark.known_bug(40)
