@@ -14,8 +14,10 @@ from gancomponents.data import (
     DepthTarget,
     DomainDataset,
     DomainLoader,
+    FileList,
     JointTransform,
     Mixing,
+    read_kitti,
     read_list,
 )
 from gancomponents.errors import InputError, check_whole
@@ -89,7 +91,8 @@ class Data:
     Args:
         source: where the lists are.
         train: the training list of every domain, in the source's folder or anywhere else by its whole path;
-            environment variables and ``~`` are expanded, here and below.
+            environment variables and ``~`` are expanded, here and below. For kitti, also the folder into which
+            Virtual KITTI 2 was unpacked.
         val: the held-out list of every domain.
         truth: lists in the rows of ``val`` with the true labels where ``val`` has pseudo-labels or none.
         tasks: the tasks that training reads from every domain, beside the image x, where they are not s: s, d, m;
@@ -242,8 +245,8 @@ class Data:
         """The held-out lists of these domains as training would read them, without augmentation, once through."""
         datasets = {}
         for domain in (domain for domain in domains if domain in self.val_lists):
-            path = self._list(self.val_lists[domain])
-            datasets[domain] = self._sized(path, domain, self._transform(train=False), seed=0)
+            files = self._files(self.val_lists[domain], domain)
+            datasets[domain] = self._sized(files, domain, self._transform(train=False), seed=0)
         if not datasets:
             return
         sizes = {domain: min(self.batch_of(domain), len(frames)) for domain, frames in datasets.items()}
@@ -267,18 +270,23 @@ class Data:
         return self._plain(self.train_lists[domain], domain)
 
     def _training_set(self, domain: str, seed: int) -> DomainDataset:
-        path = self._list(self.train_lists[domain])
-        return self._sized(path, domain, self._transform(train=True), seed, self.max_samples)
+        files = self._files(self.train_lists[domain], domain)
+        return self._sized(files, domain, self._transform(train=True), seed, self.max_samples)
 
     def _sized(
-        self, path: Path, domain: str, transform: "_Transform", seed: int, max_samples: int | None = None
+        self,
+        files: Path | FileList,
+        domain: str,
+        transform: "_Transform",
+        seed: int,
+        max_samples: int | None = None,
     ) -> DomainDataset:
         metric = domain in ("s", "kitti")
         depth = DepthTarget(
             domain, log=metric and self.depth_buckets is not None, stretch=self.depth_stretch or None
         )
         return DomainDataset(
-            path,
+            files,
             domain,
             tasks=tuple(self.tasks[domain]),
             transform=transform,
@@ -304,23 +312,26 @@ class Data:
 
     def _plain(self, name: str, domain: str, stored_as: str | None = None) -> DomainDataset:
         transform = JointTransform(self.size, crop=self.size, train=False, target_sizes={})
-        path = self._list(name)
-        rows = read_list(path, ("s", "d", "m"), must_exist=False)
+        files = self._files(name, domain)
+        rows = files if isinstance(files, FileList) else read_list(files, ("s", "d", "m"), must_exist=False)
         # Whatever all rows have; pictures without labels can still be shown.
         tasks = [task for task in ("s", "d", "m") if len(rows.having("x", task)) == len(rows)]
         if domain == "rf" and "m" not in tasks:
             fix = "list the mask of every flooded picture: the painter needs it"
-            raise InputError(str(path), expected="'m' in every row of domain rf", got="rows without", fix=fix)
+            raise InputError(name, expected="'m' in every row of domain rf", got="rows without", fix=fix)
         if domain == "rf":
             tasks = ["m"]
         return DomainDataset(
-            path, stored_as or domain, tasks=tasks, transform=transform, stretch=self.stretch
+            files, stored_as or domain, tasks=tasks, transform=transform, stretch=self.stretch
         )
 
-    def _list(self, name: str) -> Path:
+    def _files(self, name: str, domain: str) -> Path | FileList:
+        """A list; or, of Virtual KITTI 2, the frames of the folder into which it was unpacked."""
         if self.folder is None:
             raise RuntimeError("call prepare() before reading any data")
         path = self.folder / Path(os.path.expandvars(name)).expanduser()
+        if domain == "kitti" and path.is_dir():
+            return read_kitti(path, tasks=[task for task in self.tasks["kitti"] if task != "x"])
         if not path.is_file():
             fix = "bind data.Data.train, val and truth to lists that are there; truth may be {}"
             raise InputError(str(path), expected="a list of files", got="no such file", fix=fix)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -79,3 +81,21 @@ def test_folders_expand_variables(folder: Path, monkeypatch: pytest.MonkeyPatch)
 def test_reading_before_preparing_is_a_bug() -> None:
     with pytest.raises(RuntimeError, match=r"prepare\(\)"):
         Data(Folder("."), **LISTS).loader(0, ("s", "r", "rf"))
+
+
+def test_virtual_kitti_is_read_from_where_it_was_unpacked(folder: Path, tmp_path: Path) -> None:
+    frames = tmp_path / "vkitti" / "Scene01" / "clone" / "frames"
+    names = {"rgb": "rgb_{}.jpg", "classSegmentation": "classgt_{}.png", "depth": "depth_{}.png"}
+    for kind, name in names.items():
+        (frames / kind / "Camera_0").mkdir(parents=True)
+        for index in range(2):
+            picture = np.full((SIDE, SIDE, 3), (255, 200, 90), np.uint8)  # the sky's colour, BGR
+            if kind == "depth":
+                picture = np.full((SIDE, SIDE), 250, np.uint16)
+            cv2.imwrite(str(frames / kind / "Camera_0" / name.format(f"0000{index}")), picture)
+    lists = {"train": {**LISTS["train"], "kitti": str(tmp_path / "vkitti")}, "val": LISTS["val"]}
+    data = Data(Folder(str(folder)), **lists, size=SIDE, batch_size=2)
+    data.prepare(("kitti",))
+    batch = data.loader(0, ("kitti",)).batch(0)["kitti"]
+    assert (batch["s"] == 9).all()
+    torch.testing.assert_close(batch["d"], torch.full_like(batch["d"], 1 / 2.5))

@@ -34,7 +34,7 @@ def _recipe(path: Path, data: Path, *more: str) -> Recipe:
             included = FOLDER / line.split("/")[-1].rstrip("'")
             text += included.read_text() if included not in seen else ""
     source = ["data.Data.source = @data.Folder()", f"data.Folder.path = {str(data)!r}"]
-    kitti = [f"KITTI_LIST = {str(data / 'train_kitti.json')!r}"] if path.stem == "kitti" else []
+    kitti = [f"KITTI = {str(data / 'train_kitti.json')!r}"] if path.stem == "kitti" else []
     here = ["run.Recipe.device = 'cpu'", "run.Recipe.precision = 'fp32'"]
     config.parse(f"recipes/climategan/{path.name}", [*kitti, *tiny_bindings(text), *source, *here, *more])
     torch.manual_seed(0)
