@@ -189,6 +189,10 @@ class Recipe:
             before = self.system.evaluate(self.data, self.runtime)
         folder.record_config(config.parsed_text())
         folder.write(folder.operative_config, config.operative_text())
+        if found is not None and checkpoint.newest(folder.checkpoints) is None:
+            self._save(
+                folder, first, before
+            )  # so that --resume auto goes on from here, whatever happens next
         self.trackers.start(name, folder.path, config.parsed_text())
         try:
             self._train(folder, first, total, timeline, before)

@@ -11,7 +11,7 @@ from torch import Tensor
 from gancomponents.errors import InputError
 from gancomponents.training import AdversarialLoop, Player, checkpoint
 
-#: Each player's networks: their prefix in its objective, and the set of weights that a checkpoint has of them.
+#: For each player, its networks' prefix in its objective, and the set of weights that a checkpoint has of them.
 _NETWORKS = {"generator": ("model.", "model"), "critic": ("critics.", "critics")}
 _MASKERS = ("masker", "segmentation", "mask")  # among the model's parts, the losses, the critics
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from gancomponents.errors import InputError
 from gancomponents.training import checkpoint
 
-#: Whose weights a path holds: the masker's, the painter's, both in one.
+#: Whose weights a path holds, the masker's, the painter's or both in one.
 KEYS = ("m", "p", "pm")
 _UPSTREAM = (".pth", ".pt", ".ckpt")
 

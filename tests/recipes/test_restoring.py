@@ -117,6 +117,7 @@ def test_load_paths_of_the_recipe(data: Path, runs: Path, tmp_path: Path, capsys
     command = flags(data, tmp_path / "run", steps=2, more=(f"run.Recipe.load_paths = {paths}",))
     run.main([*command, "--resume"])
     assert "already at step 2 of 2" in capsys.readouterr().out
+    assert checkpoint.step_of(_newest(tmp_path / "run")) == 2  # --resume auto would go on from here
     with pytest.raises(InputError, match=r"^--resume: expected m and p, or pm, .* got m\."):
         run.main([*command, "--resume", f"m={runs / 'm'}"])
 
