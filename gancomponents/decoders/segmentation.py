@@ -92,7 +92,7 @@ class DeepLabV3PlusDecoder(nn.Module):
         self.classify = nn.Conv2d(channels, num_classes, 1, bias=not upstream_layout)
         initialise(self, "kaiming_fan_out")
 
-    #: What a file of a published network does not hold for this decoder: its classes are others.
+    #: What a file of a published network does not hold for this decoder, since its classes are others.
     published_without = ("classify.",)
 
     @staticmethod
