@@ -12,6 +12,10 @@ def critics(entries: Entries) -> Part | None:
         if entries.has(prefix):
             found[name] = _critic(entries.under(prefix))
     if not any(found.values()):
+        first = next(iter(entries), None)
+        if first is not None:
+            fix = "check that this is a ClimateGAN checkpoint"
+            raise InputError("D", expected="keys of p., m.Advent. or s.Advent.", got=first, fix=fix)
         return None
     return Part("climategan.Critics", {**found, "init_gain": None})
 
