@@ -26,7 +26,9 @@ _EXAMPLES = """examples:
   python -m recipes.apply --run runs/public --images street.jpg --output flooded --size 640
 
 settings that no checkpoint tells, with their defaults:
-""" + "\n".join(f"  {name:<18} {setting.default!s:<10} {setting.meaning}" for name, setting in SETTINGS.items())
+""" + "\n".join(
+    f"  {name:<18} {setting.default!s:<10} {setting.meaning}" for name, setting in SETTINGS.items()
+)
 
 _NAMES = {"model": "G", "critics": "D"}
 
@@ -113,16 +115,14 @@ def _write(
         run.write(run.config, text)
         run.write(partial / "conversion.json", json.dumps(_record(upstream, layout, networks), indent=1))
         # No optimiser's state: a run can infer from this, or start from its weights, but not resume.
-        state = {"step": upstream.step, "epoch": upstream.epoch, "loop": None, "before": {}}
+        state: dict[str, Any] = {"step": upstream.step, "epoch": upstream.epoch, "loop": None, "before": {}}
         checkpoint.save(run.checkpoints, upstream.step, state, weights, keep=1)
         os.replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _record(
-    upstream: files.Upstream, layout: Layout, networks: Mapping[str, Network]
-) -> dict[str, Any]:
+def _record(upstream: files.Upstream, layout: Layout, networks: Mapping[str, Network]) -> dict[str, Any]:
     return {
         "files": [str(path) for path in upstream.paths],
         "epoch": upstream.epoch,
@@ -150,7 +150,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="run folder to write, new or empty")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="what the file cannot tell, see below"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what the file cannot tell, see below",
     )
     parser.add_argument("--keys", action="store_true", help="print where every key goes")
     return parser

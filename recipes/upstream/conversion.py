@@ -53,7 +53,11 @@ class Network:
         """
         wanted = self.shapes()
         _complain(name, "no keys but those of its architecture", sorted(given.keys() - wanted.keys()))
-        _complain(name, "every key of its architecture", [f"no {key}" for key in sorted(wanted.keys() - given.keys())])
+        _complain(
+            name,
+            "every key of its architecture",
+            [f"no {key}" for key in sorted(wanted.keys() - given.keys())],
+        )
         different = [
             f"{key} {list(given[key])} in place of {list(shape)}"
             for key, shape in wanted.items()

@@ -58,9 +58,7 @@ class Entries:
         shape = self.shape(key)
         if len(shape) != 4:
             fix = "check that this is a ClimateGAN checkpoint"
-            raise InputError(
-                f"{self.prefix}{key}", expected="four dimensions", got=str(list(shape)), fix=fix
-            )
+            raise InputError(f"{self.prefix}{key}", expected="four dimensions", got=str(list(shape)), fix=fix)
         return shape
 
     def is_spectral(self, path: str) -> bool:

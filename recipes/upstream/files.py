@@ -95,13 +95,11 @@ def _load(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever is wrong with a file, torch says it in many ways
         message = " ".join(str(error).split())
-        refused = re.search(r"Unsupported (?:global: GLOBAL|class|operand) (\S+)", message)
-        got = f"a broken or foreign file ({message[:80] or type(error).__name__})"
-        if refused:
-            got = f"one that asks for {refused[1]}, which could run code"
-        raise InputError(
-            str(path), expected="a file of tensors and plain values", got=got, fix=_FIX
-        ) from error
+        asked = re.search(r"GLOBAL:? (?:GLOBAL )?([\w.]+)", message)
+        got = "a broken or foreign file"
+        if asked:
+            got = f"one that asks for {asked[1]}, which could run code"
+        raise InputError(str(path), expected="tensors and plain values", got=got, fix=_FIX) from error
 
 
 def _number(path: Path, content: Mapping[str, Any], name: str) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gancomponents.errors import InputError
 from recipes.upstream import critics, decoders
@@ -53,7 +54,7 @@ def infer(
         InputError: when a part is not of any configuration of upstream's, or an override does not apply.
     """
     settings, entries = Settings(overrides), Entries(generator)
-    arguments: dict[str, object] = {}
+    arguments: dict[str, Any] = {}
     if entries.has("encoder") or entries.has("decoders"):
         arguments["masker"] = _masker(entries, settings)
     if entries.has("painter"):
@@ -75,7 +76,12 @@ def _masker(entries: Entries, settings: Settings) -> Part:
     if depth is None and segmentation is None and mask is None:
         fix = "pass the checkpoint of a masker that was trained"
         raise InputError("G", expected="keys of decoders.d., .s. or .m.", got="an encoder alone", fix=fix)
-    arguments = {"encoder": encoder, "depth": depth, "segmentation": segmentation, "mask": mask}
+    arguments: dict[str, Any] = {
+        "encoder": encoder,
+        "depth": depth,
+        "segmentation": segmentation,
+        "mask": mask,
+    }
     if depth is not None or segmentation is not None:
         arguments["target_stride"] = settings.take("target_stride")
     arguments |= _fusion(depth, segmentation, mask, settings)

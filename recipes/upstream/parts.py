@@ -37,7 +37,8 @@ class Part:
 def recipe_text(parts: Sequence[Part]) -> str:
     """The recipe (gin) that binds the parts. A class that is there with several arguments gets a scope for each.
 
-    >>> print(recipe_text([Part("climategan.ClimateGAN", {"painter": Part("generators.SPADEPainter", {"width": 8})})]))
+    >>> painter = Part("generators.SPADEPainter", {"width": 8})
+    >>> print(recipe_text([Part("climategan.ClimateGAN", {"painter": painter})]))
     from __gin__ import dynamic_registration
     from gancomponents import generators
     from recipes import climategan

@@ -117,6 +117,7 @@ CASES: list[Case | Elsewhere] = [
         for label, options, channels in [
             ("map", {}, 1),
             ("buckets", {"buckets": 6, "low_level": True, "upsample": False}, 6),
+            ("spectral", {"spectral": True, "norm": None, "bias": False}, 1),
         ]
     ),
     *(

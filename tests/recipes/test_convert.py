@@ -117,7 +117,12 @@ def test_folder_says_what_it_is(whole: Path, tmp_path: Path, capsys: pytest.Capt
 
 def test_settings_take_effect(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = ["output_stride=16", "target_stride=2", "fuse_segmentation=False", "mask_padding=zeros"]
-    settings += ["paste_original=false", "depth_resize=bilinear", "mask_activation=relu", "mask_norm=instance"]
+    settings += [
+        "paste_original=false",
+        "depth_resize=bilinear",
+        "mask_activation=relu",
+        "mask_norm=instance",
+    ]
     flags = [flag for setting in settings for flag in ("--set", setting)]
     _converted(whole, "--output", tmp_path / "run", *flags)
     model = tiny.load(tmp_path / "run")
@@ -162,15 +167,20 @@ def test_masker_and_painter_from_two_files(tmp_path: Path, capsys: pytest.Captur
     every = tiny.upstream_state(model)
     painter = {key: value for key, value in every.items() if key.startswith("painter.")}
     # The first file has a painter of its own, of another depth, which the second replaces as a whole.
-    shallow = tiny.upstream_state(tiny.ClimateGAN(painter=tiny.SPADEPainter(8, upsamplings=2, hidden_channels=4)))
-    deep = tiny.upstream_state(tiny.ClimateGAN(painter=tiny.SPADEPainter(8, upsamplings=4, hidden_channels=4)))
+    shallow = tiny.upstream_state(
+        tiny.ClimateGAN(painter=tiny.SPADEPainter(8, upsamplings=2, hidden_channels=4))
+    )
+    deep = tiny.upstream_state(
+        tiny.ClimateGAN(painter=tiny.SPADEPainter(8, upsamplings=4, hidden_channels=4))
+    )
     for other in (shallow, deep):
         first = tiny.save(tmp_path / "m.pth", {**every, **other})
         second = tiny.save(tmp_path / "p" / "checkpoints" / "latest_ckpt.pth", painter)
         run = tmp_path / f"run{len(other)}"
         _converted(first, second.parents[1], "--output", run)
+        found = tiny.load(run).state_dict()
         for key, value in model.state_dict().items():
-            assert torch.equal(tiny.load(run).state_dict()[key], value), key
+            assert torch.equal(found[key], value), key
         replaced = json.loads((run / "conversion.json").read_text())["replaced"]
         assert set(replaced) == {key for key in {**every, **other} if key.startswith("painter.")}
         assert f"{len(replaced)} entries of the first file" in capsys.readouterr().out
@@ -248,7 +258,9 @@ def test_other_files(
 
 
 def test_unknown_critics(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tiny.save(tmp_path / "bad.pth", tiny.upstream_state(tiny.alone()), {"d.Advent.0.bias": torch.ones(1)})
+    path = tiny.save(
+        tmp_path / "bad.pth", tiny.upstream_state(tiny.alone()), {"d.Advent.0.bias": torch.ones(1)}
+    )
     assert "d.Advent.0.bias" in _refused(capsys, path, "--output", tmp_path / "run")
 
 
@@ -256,7 +268,9 @@ def test_broken_files(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     data = whole.read_bytes()
     for content in (b"", b"not a checkpoint", data[: len(data) // 2], data[:100]):
         (tmp_path / "bad.pth").write_bytes(content)
-        assert "bad.pth" in _refused(capsys, tmp_path / "bad.pth", "--output", tmp_path / "run")
+        assert "a broken or foreign file" in _refused(
+            capsys, tmp_path / "bad.pth", "--output", tmp_path / "run"
+        )
     assert "no such file" in _refused(capsys, tmp_path / "none.pth", "--output", tmp_path / "run")
     assert "latest_ckpt.pth" in _refused(capsys, tmp_path, "--output", tmp_path / "run")
     assert "3 files" in _refused(capsys, whole, whole, whole, "--output", tmp_path / "run")

@@ -33,7 +33,9 @@ FREE_BATCH = partial(nn.BatchNorm2d, affine=False)
 
 def usual() -> ClimateGAN:
     """The default configuration."""
-    masker = Masker(V3(), depth=DADA, segmentation=V3PLUS, mask=partial(decoders.MaskDecoder, proj_channels=8))
+    masker = Masker(
+        V3(), depth=DADA, segmentation=V3PLUS, mask=partial(decoders.MaskDecoder, proj_channels=8)
+    )
     return ClimateGAN(masker, painter())
 
 
@@ -124,9 +126,7 @@ CRITICS = {
     "other": lambda: Critics(
         segmentation=EntropyDiscriminator(11, width=3, spectral=False),
         mask=_patches(2, bias=True),
-        painter=LocalGlobalDiscriminator(
-            3, discriminator=partial(_patches, norm=nn.BatchNorm2d, bias=False)
-        ),
+        painter=LocalGlobalDiscriminator(3, discriminator=partial(_patches, norm=nn.BatchNorm2d, bias=False)),
     ),
 }
 
