@@ -46,8 +46,8 @@ def main(arguments: Sequence[str]) -> None:
     text, networks = build(layout)
     _describe(upstream, layout)
     given = {"model": upstream.generator, "critics": upstream.discriminator}
-    for (name, network), shapes in zip(networks.items(), upstream.shapes(), strict=False):
-        network.check(_NAMES[name], shapes)
+    for name, network in networks.items():
+        _check(_NAMES[name], network, given[name], keys=flags.keys)
     _print_parts(networks, keys=flags.keys)
     weights = {name: network.fill(given[name]) for name, network in networks.items()}
     _write(run.path, upstream, layout, _heading(upstream, layout) + text, networks, weights)
@@ -66,6 +66,18 @@ def _describe(upstream: files.Upstream, layout: Layout) -> None:
         why = "(asked for)" if assumed.asked else "(default: the file cannot tell)"
         print(f"  {assumed.name:<20} {assumed.value!s:<11} {why} {SETTINGS[assumed.name].meaning}")
     print("  another value: --set NAME=VALUE\n")
+
+
+def _check(name: str, network: Network, given: files.State, *, keys: bool) -> None:
+    """Every key of upstream's is used, every entry of ours filled, or nothing is written."""
+    faults = network.faults({key: tuple(value.shape) for key, value in given.items()})
+    if not faults:
+        return
+    if keys:
+        print("\n".join(faults))
+    got = f"{len(faults)} faults, first {'; '.join(faults[:3])}"
+    fix = "check that the file is whole and of a configuration that upstream has; --keys lists all faults"
+    raise InputError(name, expected="exactly the entries of its architecture", got=got, fix=fix)
 
 
 def _print_parts(networks: Mapping[str, Network], *, keys: bool) -> None:

@@ -17,7 +17,7 @@ from recipes.upstream.layout import Layout
 from recipes.upstream.parts import recipe_text
 from recipes.upstream.systems import critic_slots, model_slots
 
-_FIX = "check that the file is whole, and of an architecture that upstream has"
+_FIX = "check that the file is whole, and of a configuration that upstream has"
 
 
 @dataclass(frozen=True)
@@ -41,29 +41,21 @@ class Network:
         """The shape that each of upstream's entries must have."""
         return {key: tuple(slot.read(self.state).shape) for key, slot in self.slots.items()}
 
-    def check(self, name: str, given: Mapping[str, Shape]) -> None:
-        """Every key of upstream's is ours, every one of ours is there, and the shapes agree.
+    def faults(self, given: Mapping[str, Shape]) -> list[str]:
+        """What keeps upstream's entries from filling ours, a line for each key; nothing where all is well.
 
         Args:
-            name: "G" or "D".
             given: upstream's shapes by key.
-
-        Raises:
-            InputError: naming the first keys that differ, and how many do.
         """
         wanted = self.shapes()
-        _complain(name, "no keys but those of its architecture", sorted(given.keys() - wanted.keys()))
-        _complain(
-            name,
-            "every key of its architecture",
-            [f"no {key}" for key in sorted(wanted.keys() - given.keys())],
-        )
+        unknown = [f"{key}: nothing of this architecture" for key in sorted(given.keys() - wanted.keys())]
+        missing = [f"{key}: not in the file" for key in sorted(wanted.keys() - given.keys())]
         different = [
-            f"{key} {list(given[key])} in place of {list(shape)}"
+            f"{key}: {list(given[key])} in place of {list(shape)}"
             for key, shape in wanted.items()
-            if given[key] != shape
+            if key in given and given[key] != shape
         ]
-        _complain(name, "the shapes of its architecture", different)
+        return unknown + missing + different
 
     def fill(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Our state dict with upstream's values; both halves of a stacked convolution side by side."""
@@ -92,13 +84,21 @@ def build(layout: Layout) -> tuple[str, dict[str, Network]]:
         path = Path(folder) / "config.gin"
         path.write_text(text)
         config.parse(str(path))
-        model = config.build(ClimateGAN, strict=layout.critics is None)
-        networks = {"model": _network(model, model_slots(model))}
-        if layout.critics is not None:
-            critics = config.build(Critics)
-            there = {name for name, part in layout.critics.arguments.items() if part is not None}
-            networks["critics"] = _network(critics, critic_slots(critics, there), there)
-    return text, networks
+        try:
+            return text, _build(layout)
+        except InputError as error:  # widths that no network of ours can have, for one
+            what = "the networks that its keys and shapes describe"
+            raise InputError(what, expected="some that upstream has", got=str(error), fix=_FIX) from None
+
+
+def _build(layout: Layout) -> dict[str, Network]:
+    model = config.build(ClimateGAN, strict=layout.critics is None)
+    networks = {"model": _network(model, model_slots(model))}
+    if layout.critics is not None:
+        critics = config.build(Critics)
+        there = {name for name, part in layout.critics.arguments.items() if part is not None}
+        networks["critics"] = _network(critics, critic_slots(critics, there), there)
+    return networks
 
 
 def _network(module: nn.Module, parts: Mapping[str, Slots], there: Container[str] | None = None) -> Network:
@@ -109,9 +109,3 @@ def _network(module: nn.Module, parts: Mapping[str, Slots], there: Container[str
     unmapped = network.state.keys() - {slot.key for slot in network.slots.values()}
     assert not unmapped, f"entries of ours that upstream's keys do not fill: {sorted(unmapped)}"
     return network
-
-
-def _complain(name: str, expected: str, faults: list[str]) -> None:
-    if faults:
-        more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
-        raise InputError(name, expected=expected, got="; ".join(faults[:3]) + more, fix=_FIX)

@@ -86,7 +86,8 @@ def mask(entries: Entries, settings: Settings) -> Part:
         "proj_channels": _width(entries, "high_level_conv.conv"),
         "hidden_channels": hidden,
         "norm": free_norm("spade_blocks.0.norm_0.param_free_norm.running_mean" in entries),
-        "spectral": entries.is_spectral("spade_blocks.0.conv_0"),
+        "spectral": entries.is_spectral("mask_conv.conv"),
+        "spectral_blocks": entries.is_spectral("spade_blocks.0.conv_0"),
         "bias": True,
         "activate_output": settings.take("activate_output"),
     }

@@ -22,9 +22,8 @@ class Part:
     built: bool = True
 
     def __str__(self) -> str:
-        # A part among the arguments has a line of its own, or is a norm or activation, which its class says.
-        shown = {k: v.name if isinstance(v, Part) else repr(v) for k, v in self.arguments.items()}
-        return f"{self.name}({', '.join(f'{k}={v}' for k, v in shown.items())})"
+        shown = ", ".join(f"{name}={value!s}" for name, value in self.arguments.items())
+        return f"{self.name}({shown})" if shown else self.name
 
     def walk(self) -> Iterator["Part"]:
         """This part and all below."""

@@ -147,7 +147,7 @@ CASES: list[Case | Elsewhere] = [
     ),
     Case(
         "decoders.SPADEMaskDecoder",
-        lambda: _spade(low_level=False, upsamplings=1, bias=True),
+        lambda: _spade(low_level=False, upsamplings=1, bias=True, spectral_blocks=False),
         _conditioned,
         lambda b: (b, 1, 12, 10),
         label="coarse",

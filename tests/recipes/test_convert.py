@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from gancomponents.errors import InputError
 from gancomponents.training import checkpoint
 from recipes import cli, convert
 from tests.recipes.upstream import tiny
@@ -216,6 +217,8 @@ def _damaged(state: dict[str, Tensor], how: str) -> dict[str, Tensor]:
         state["decoders.m.model.2.conv.module.weight_bar"] = torch.ones(4, 9, 3, 3)
     elif how == "flat":
         state["encoder.conv1.weight"] = torch.ones(2, 3)
+    elif how == "narrow":
+        state["decoders.m.proj_conv.conv.module.weight_bar"] = torch.ones(7, 64, 1, 1)
     elif how == "headless":
         del state["encoder.conv1.weight"]
     return state
@@ -226,10 +229,11 @@ def _damaged(state: dict[str, Tensor], how: str) -> dict[str, Tensor]:
     [
         ("unknown", "decoders.m.attention.weight"),
         ("elsewhere", "classifier.weight"),
-        ("missing", "no decoders.m.model.2.conv.module.weight_u"),
-        ("shape", "decoders.m.model.2.conv.module.weight_bar [4, 9, 3, 3] in place of [4, 8, 3, 3]"),
+        ("missing", "decoders.m.model.2.conv.module.weight_u: not in the file"),
+        ("shape", "decoders.m.model.2.conv.module.weight_bar: [4, 9, 3, 3] in place of [4, 8, 3, 3]"),
         ("flat", "encoder.conv1.weight: expected four dimensions, got [2, 3]"),
         ("headless", "encoder.conv1.weight"),
+        ("narrow", "proj_channels"),
     ],
 )
 def test_strict(how: str, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -255,6 +259,16 @@ def test_other_files(
     torch.save(content, tmp_path / "bad.pth")
     assert complaint in _refused(capsys, tmp_path / "bad.pth", "--output", tmp_path / "run")
     assert [found.name for found in tmp_path.iterdir()] == ["bad.pth"]
+
+
+def test_every_fault_is_listed_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = tiny.upstream_state(tiny.alone())
+    extra = {f"encoder.fc{i}.weight": torch.ones(1) for i in range(9)}
+    path = tiny.save(tmp_path / "bad.pth", {**state, **extra})
+    with pytest.raises(InputError, match="9 faults"):
+        _converted(path, "--output", tmp_path / "run", "--keys")
+    printed = capsys.readouterr().out.splitlines()
+    assert {f"{key}: nothing of this architecture" for key in extra} <= set(printed)
 
 
 def test_unknown_critics(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 #: Kinds that compare whole systems; their parts are compared one by one. They wait for the complete ClimateGAN.
-LATER = {"CompositeLoss", "TrainLoop", "paint_and_mask"}
+LATER = {"TrainLoop", "paint_and_mask"}
 
 
 def test_every_kind_of_case_has_a_test() -> None:

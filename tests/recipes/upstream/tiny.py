@@ -66,6 +66,7 @@ def old() -> ClimateGAN:
             low_level=False,
             proj_channels=None,
             hidden_channels=4,
+            spectral_blocks=False,
             bias=True,
         ),
     )
