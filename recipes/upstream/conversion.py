@@ -73,16 +73,17 @@ class Network:
 def build(layout: Layout) -> tuple[str, dict[str, Network]]:
     """The recipe of a layout, and the networks that it builds: "model", and "critics" where there are any.
 
-    They are built from the very text that will be written, so that it is known to work, without memory for
-    their values.
+    They are built from the bindings that will be written, so that these are known to work, without memory for
+    their values. The recipe also says how the photos are read, which whoever applies the model asks.
 
     Raises:
         InputError: when no such networks can be built.
     """
-    text = recipe_text(layout.parts)
+    networks = (layout.model,) if layout.critics is None else (layout.model, layout.critics)
+    text = recipe_text([*networks, layout.data])
     with tempfile.TemporaryDirectory() as folder, torch.device("meta"):
         path = Path(folder) / "config.gin"
-        path.write_text(text)
+        path.write_text(recipe_text(networks))  # whose every binding must take effect
         config.parse(str(path))
         try:
             return text, _build(layout)

@@ -18,17 +18,14 @@ class Layout:
     Attributes:
         model: a `recipes.climategan.ClimateGAN`.
         critics: a `recipes.climategan.Critics`, or None where the file has no discriminators.
+        data: how a `recipes.data.Data` reads the photos that the model is for.
         assumed: the settings that the file cannot tell.
     """
 
     model: Part
     critics: Part | None
+    data: Part
     assumed: tuple[Assumption, ...]
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """What there is of model and critics."""
-        return (self.model,) if self.critics is None else (self.model, self.critics)
 
     def networks(self) -> dict[str, Part]:
         """The networks by name, for a reader."""
@@ -64,7 +61,11 @@ def infer(
         fix = "pass a checkpoint of a ClimateGAN masker or painter"
         raise InputError("G", expected="keys of encoder., decoders. or painter.", got="none", fix=fix)
     judges = critics.critics(Entries(discriminator))
-    return Layout(Part("climategan.ClimateGAN", arguments), judges, settings.finish())
+    reading = {name: settings.take(name) for name in ("size", "stretch")}
+    if "target_stride" in (masker := getattr(arguments.get("masker"), "arguments", {})):
+        reading["target_stride"] = masker["target_stride"]
+    model, data = Part("climategan.ClimateGAN", arguments), Part("data.Data", reading)
+    return Layout(model, judges, data, settings.finish())
 
 
 def _masker(entries: Entries, settings: Settings) -> Part:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-_PACKAGES = {"climategan": "recipes", "nn": "torch"}
+_PACKAGES = {"climategan": "recipes", "data": "recipes", "nn": "torch"}
 
 
 @dataclass(frozen=True)

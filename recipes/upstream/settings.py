@@ -15,13 +15,20 @@ class Setting:
 
     Attributes:
         default: what upstream's default configuration has.
-        choices: every value it may take.
+        choices: every value it may take: a few, or a range.
         meaning: what it is, with upstream's name of the option where it has one.
     """
 
     default: Any
-    choices: tuple[Any, ...]
+    choices: tuple[Any, ...] | range
     meaning: str
+
+    @property
+    def accepted(self) -> str:
+        """The choices in words."""
+        if isinstance(self.choices, range):
+            return f"a whole number {self.choices.start} to {self.choices.stop - 1}"
+        return f"one of {', '.join(map(str, self.choices))}"
 
 
 _ACTIVATIONS = ("leaky_relu", "relu", "selu", "tanh", "sigmoid", "none")
@@ -31,6 +38,8 @@ _STRIDES = (1, 2, 4, 8, 16)
 _EITHER = (True, False)
 
 SETTINGS = {
+    "size": Setting(640, range(32, 4097), "side of the images it was trained on (data.transforms)"),
+    "stretch": Setting(True, _EITHER, "each photo to its full range first, as upstream always does"),
     "output_stride": Setting(8, (8, 16), "of the ResNet encoder (gen.deeplabv3.output_stride)"),
     "target_stride": Setting(4, _STRIDES, "the image over depth and segmentation (the last resize)"),
     "fuse_segmentation": Setting(True, _EITHER, "depth's map steers segmentation (gen.s.use_dada)"),
@@ -111,10 +120,10 @@ def _parse(text: str) -> tuple[str, Any]:
         value = ast.literal_eval(written)
     except (ValueError, SyntaxError):
         value = {"true": True, "false": False}.get(written.lower(), written)
-    choices = SETTINGS[name].choices
+    setting = SETTINGS[name]
     # 1 == True: a number is no yes, and the other way around.
-    if not any(value == choice and type(value) is type(choice) for choice in choices):
-        expected = f"one of {', '.join(map(str, choices))}"
-        fix = nearest(written, map(str, choices))
-        raise InputError(f"--set {name}", expected=expected, got=repr(written), fix=fix)
+    if not any(value == choice and type(value) is type(choice) for choice in setting.choices):
+        known = () if isinstance(setting.choices, range) else map(str, setting.choices)
+        fix = nearest(written, known)
+        raise InputError(f"--set {name}", expected=setting.accepted, got=repr(written), fix=fix)
     return name, value

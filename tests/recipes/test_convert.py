@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gancomponents.errors import InputError
 from gancomponents.training import checkpoint
-from recipes import cli, convert
+from recipes import cli, config, convert
 from tests.recipes.upstream import tiny
 
 
@@ -119,6 +119,8 @@ def test_folder_says_what_it_is(whole: Path, tmp_path: Path, capsys: pytest.Capt
 def test_settings_take_effect(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = ["output_stride=16", "target_stride=2", "fuse_segmentation=False", "mask_padding=zeros"]
     settings += [
+        "size=320",
+        "stretch=False",
         "paste_original=false",
         "depth_resize=bilinear",
         "mask_activation=relu",
@@ -133,6 +135,8 @@ def test_settings_take_effect(whole: Path, tmp_path: Path, capsys: pytest.Captur
     assert masker.target_stride == 2
     assert (masker.fuse_segmentation, masker.fuse_mask) == (False, True)
     assert not model.paste_original
+    for name, value in (("size", 320), ("stretch", False), ("target_stride", 2)):
+        assert config.bound(f"data.Data.{name}", None) == value
     assert masker.depth.resize == "bilinear"
     block = masker.mask.project
     assert isinstance(block.activation, torch.nn.ReLU)
@@ -147,6 +151,8 @@ def test_settings_take_effect(whole: Path, tmp_path: Path, capsys: pytest.Captur
         ("output_stride", "no equals sign"),
         ("output_strid=16", "write output_stride"),
         ("output_stride=12", "one of 8, 16"),
+        ("size=8", "a whole number 32 to 4096"),
+        ("size=wide", "a whole number 32 to 4096"),
         ("paste_original=1", "one of True, False"),
         ("mask_activation=rellu", "write relu"),
         ("detach_condition=True", "this file leaves open: output_stride"),
