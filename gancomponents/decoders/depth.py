@@ -129,6 +129,8 @@ class DepthDecoder(nn.Module):
         norm: factory of the norms, or None.
         activation: factory of the activations.
         padding_mode: "zeros", "reflect" or "replicate".
+        bias: as in :class:`~gancomponents.layers.ConvBlock`.
+        spectral: normalise every weight but the last spectrally.
         upstream_layout: align the corners of the final resize, for parity with public checkpoints.
 
     Shape: features [..., (B, in_channels[-1], h, w)] to depth (B, 1, \\*size), raw, in whatever unit the loss
@@ -161,6 +163,8 @@ class DepthDecoder(nn.Module):
         norm: Callable[[int], nn.Module] | None = nn.BatchNorm2d,
         activation: Callable[[], nn.Module] | None = leaky_relu,
         padding_mode: PaddingMode = "reflect",
+        bias: bool | None = None,
+        spectral: bool = False,
         upstream_layout: bool = False,
     ) -> None:
         super().__init__()
@@ -177,6 +181,8 @@ class DepthDecoder(nn.Module):
             norm=norm,
             activation=activation,
             padding_mode=padding_mode,
+            bias=bias,
+            spectral=spectral,
         )
 
     def forward(

@@ -33,6 +33,7 @@ class SPADEMaskDecoder(nn.Module):
         hidden_channels: hidden width of each SPADE.
         norm: factory of the parameter-free norms in SPADE; by default batch norm without scale and shift.
         spectral: normalise every weight spectrally, but those inside SPADE.
+        spectral_blocks: the same for the SPADE blocks' own convolutions; None for as ``spectral`` says.
         padding_mode: "zeros", "reflect" or "replicate"; of the blocks outside SPADE.
         bias: as in :class:`~gancomponents.layers.ConvBlock`; True for parity with public checkpoints, which
             have one in front of each batch norm.
@@ -62,6 +63,7 @@ class SPADEMaskDecoder(nn.Module):
         hidden_channels: int = 128,
         norm: Callable[[int], nn.Module] = _FreeBatchNorm,
         spectral: bool = True,
+        spectral_blocks: bool | None = None,
         padding_mode: PaddingMode = "reflect",
         bias: bool | None = None,
         activate_output: bool = True,
@@ -106,7 +108,7 @@ class SPADEMaskDecoder(nn.Module):
                     channels // 2,
                     cond_channels,
                     hidden_channels=hidden_channels,
-                    spectral=spectral,
+                    spectral=spectral if spectral_blocks is None else spectral_blocks,
                     norm=norm,
                     activate_output=activate_output,
                 )

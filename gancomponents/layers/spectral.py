@@ -66,7 +66,8 @@ class SpectralNorm(nn.Module):
         """Draw new vectors and iterate until they suit ``weight``; for use after the weight was replaced."""
         self._u = self._unit(torch.randn_like(self._u))
         matrix = self._matrix(weight)
-        for _ in range(_WARM_UP_ITERATIONS):
+        # On the meta device there are no values to iterate on, only time to lose.
+        for _ in range(0 if matrix.is_meta else _WARM_UP_ITERATIONS):
             self._iterate(matrix)
 
     def forward(self, weight: Tensor) -> Tensor:

@@ -117,6 +117,7 @@ CASES: list[Case | Elsewhere] = [
         for label, options, channels in [
             ("map", {}, 1),
             ("buckets", {"buckets": 6, "low_level": True, "upsample": False}, 6),
+            ("spectral", {"spectral": True, "norm": None, "bias": False}, 1),
         ]
     ),
     *(
@@ -146,7 +147,7 @@ CASES: list[Case | Elsewhere] = [
     ),
     Case(
         "decoders.SPADEMaskDecoder",
-        lambda: _spade(low_level=False, upsamplings=1, bias=True),
+        lambda: _spade(low_level=False, upsamplings=1, bias=True, spectral_blocks=False),
         _conditioned,
         lambda b: (b, 1, 12, 10),
         label="coarse",

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gancomponents.encoders import DeepLabV2ResNet, DeepLabV3ResNet, MobileNetV2, load_weights
-from tests.reference import keys
+from recipes.upstream import keys
 
 V3 = partial(DeepLabV3ResNet, width=2, blocks=(1, 1, 1, 1), multi_grid=(1,))
 V2 = partial(DeepLabV2ResNet, width=2, blocks=(1, 1, 1, 1))

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from gancomponents.layers import update_spectral_norms_in_eval
+from recipes.upstream.keys import Slots
 from tests.reference import recipe
-from tests.reference.keys import Slots
 
 #: Below this a recorded gradient is analytically zero: rounding noise, compared absolutely.
 _NOISE = 1e-9

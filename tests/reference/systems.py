@@ -32,7 +32,8 @@ from recipes.climategan import (
     MaskerLosses,
     PainterLosses,
 )
-from tests.reference import keys, recipe
+from recipes.upstream import keys
+from tests.reference import recipe
 from tests.reference.cases import Case
 from tests.reference.test_decoders import (
     make_dada_decoder,

@@ -24,7 +24,8 @@ from gancomponents.layers import (
     leaky_relu,
     spectral_norm,
 )
-from tests.reference import keys, recipe
+from recipes.upstream import keys
+from tests.reference import recipe
 from tests.reference.cases import Case, Outputs, cases, check_module
 
 NORMS: dict[str, Callable[[int], nn.Module] | None] = {

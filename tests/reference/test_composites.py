@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from gancomponents.layers import update_spectral_norms_in_eval
 from gancomponents.optim import ExtraAdam
 from gancomponents.training import AdversarialLoop, Player, Runtime
+from recipes.upstream.keys import Slots
 from tests.reference.cases import Case, cases
-from tests.reference.keys import Slots
 from tests.reference.systems import CRITIC_TERMS, TERMS, ReferenceSystem, batch_of, make_system
 
 #: Backward passes of spectrally normalised modules that were called more than once before: upstream's

@@ -22,7 +22,7 @@ from gancomponents.decoders import (
 )
 from gancomponents.layers import InstanceNorm
 from gancomponents.layers.norms import min_max
-from tests.reference import keys
+from recipes.upstream import keys
 from tests.reference.cases import Case, Outputs, cases, check_module
 from tests.reference.test_blocks import FREE_NORMS
 from tests.reference.test_encoders import encoder_channels, is_mobilenet, is_v2

@@ -6,7 +6,7 @@ import pytest
 from torch import Tensor, nn
 
 from gancomponents.encoders import DeepLabV2ResNet, DeepLabV3ResNet, MobileNetV2
-from tests.reference import keys
+from recipes.upstream import keys
 from tests.reference.cases import Case, Outputs, cases, check_module
 
 #: Batch norm over few values makes a ResNet in training mode ill-conditioned.

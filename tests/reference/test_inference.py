@@ -13,7 +13,7 @@ from gancomponents.generators import SPADEPainter
 from gancomponents.layers import update_spectral_norms_in_eval
 from recipes.climategan import ClimateGAN, Masker
 from recipes.climategan.painting import painted
-from tests.reference import keys
+from recipes.upstream import keys
 from tests.reference.cases import Case, cases
 from tests.reference.test_decoders import make_dada_decoder, make_mask_decoder, make_segmentation_decoder
 from tests.reference.test_encoders import make_encoder

@@ -4,7 +4,7 @@ import pytest
 from torch import Tensor
 
 from gancomponents.decoders import mask_condition
-from tests.reference import keys
+from recipes.upstream import keys
 from tests.reference.cases import Case, Outputs, cases, check_module
 from tests.reference.test_decoders import (
     make_dada_decoder,

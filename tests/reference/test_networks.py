@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from gancomponents.discriminators import EntropyDiscriminator, MultiScalePatchDiscriminator
 from gancomponents.generators import SPADEPainter, paste
 from gancomponents.layers import InstanceNorm
-from tests.reference import keys
+from recipes.upstream import keys
 from tests.reference.cases import Case, Outputs, cases, check_module
 from tests.reference.test_blocks import FREE_NORMS
 

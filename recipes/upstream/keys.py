@@ -23,6 +23,9 @@ class Slot:
     key: str
     half: int | None = None
 
+    def __str__(self) -> str:
+        return self.key if self.half is None else f"{self.key} ({('first', 'second')[self.half]} half)"
+
     def read(self, state: Mapping[str, Tensor]) -> Tensor:
         """The entry, as a view."""
         value = state[self.key]
