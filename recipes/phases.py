@@ -110,9 +110,14 @@ class Timeline:
         on = frozenset(n for n, (start, end) in spans if start <= epoch and (end is None or epoch < end))
         return Moment(epoch, time, on)
 
-    def ends_epoch(self, step: int) -> bool:
-        """Whether an epoch is over when ``step`` steps are done; always, where steps are counted."""
-        return self.phases.unit == "step" or self.moment(step).epoch != self.moment(step - 1).epoch
+    def units(self, step: int) -> int:
+        """Steps, or whole epochs, that are over when ``step`` steps are done."""
+        return step if self.phases.unit == "step" else self.moment(step).epoch
+
+    def due(self, step: int, every: int) -> bool:
+        """Whether something that happens every so many units is due after ``step`` steps."""
+        done = self.units(step)
+        return done != self.units(step - 1) and done % every == 0
 
     def stages(self, first: int, stop: int) -> Iterator[tuple[bool, int, int]]:
         """The steps from ``first`` to ``stop - 1`` by where their data comes from.

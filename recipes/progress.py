@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from tqdm import tqdm
 
+from gancomponents.training import Batch
+
 _QUIET_SECONDS = 20.0
 
 
@@ -50,6 +52,28 @@ class Progress:
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._bar.close()
+
+
+class Clock:
+    """Seconds and images of a run, samples and checkpoints included; ``before`` is what earlier parts took."""
+
+    def __init__(self, before: float):
+        self._mark = time.perf_counter()
+        self._start = self._mark - before
+        self._images = 0
+
+    def count(self, batch: Batch) -> None:
+        self._images += sum(len(fields["x"]) for fields in batch.values())
+
+    def elapsed(self) -> float:
+        return time.perf_counter() - self._start
+
+    def images_per_second(self) -> float:
+        """The rate since the last call."""
+        now = time.perf_counter()
+        rate = self._images / max(now - self._mark, 1e-9)
+        self._mark, self._images = now, 0
+        return round(rate, 3)
 
 
 def _clock(seconds: float) -> str:

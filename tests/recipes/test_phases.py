@@ -38,7 +38,8 @@ def test_epochs_of_pretraining_have_their_own_length_and_schedules_wait() -> Non
     assert timeline.moment(10).on == set()
     assert timeline.moment(15).on == {"late"}
     assert timeline.steps(5) == 20
-    assert [timeline.ends_epoch(step) for step in (3, 4, 10, 15)] == [True, False, True, True]
+    assert [timeline.due(step, 1) for step in (3, 4, 10, 15)] == [True, False, True, True]
+    assert [timeline.due(step, 2) for step in (3, 6, 10, 15)] == [False, True, False, True]
 
 
 def test_stages_meet_at_the_boundary() -> None:

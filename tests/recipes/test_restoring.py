@@ -13,7 +13,8 @@ from gancomponents.errors import InputError
 from gancomponents.training import checkpoint
 from recipes import config, restoring, run
 from recipes.phases import Phases
-from recipes.recipe import Recipe, Stays
+from recipes.recipe import Recipe
+from recipes.session import Stays
 from tests.recipes.tiny import flags, write_data
 
 # The part alone, and no pictures of events, which need both.
