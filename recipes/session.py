@@ -1,0 +1,246 @@
+"""One run of a recipe in a folder: started or resumed, trained, logged, saved, shown, reported."""
+
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from gancomponents.errors import InputError
+from gancomponents.training import Batch, Trackers, checkpoint
+from recipes import config, pictures, restoring
+from recipes.folder import RunFolder
+from recipes.phases import Moment, Timeline
+from recipes.progress import Clock, Progress
+from recipes.report import write_report
+from recipes.stopping import StopRequest
+
+if TYPE_CHECKING:
+    from recipes.recipe import Recipe
+
+
+class Session:
+    """A run.
+
+    Args:
+        name: the recipe's.
+        recipe: what to train, and for how long.
+        folder: where to write.
+    """
+
+    def __init__(self, name: str, recipe: "Recipe", folder: RunFolder):
+        self.name, self.recipe, self.folder = name, recipe, folder
+        self.trackers = Trackers(recipe.tracker)
+        self.before: dict[str, float] = {}
+
+    def run(self, start: Mapping[str, Path]) -> None:
+        """Everything, from the checkpoints to start from, if any, to the report.
+
+        Raises:
+            InputError: for data, folders or checkpoints that cannot be used.
+        """
+        recipe, folder, system = self.recipe, self.folder, self.recipe.system
+        found = self._read(start)
+        recipe.data.prepare((*recipe.pretraining, *recipe.domains))
+        self.timeline = recipe.timeline()
+        self.total = recipe.steps if recipe.steps is not None else self.timeline.steps(recipe.epochs or 0)
+        if found is None:
+            system.load_pretrained()
+        folder.create(afresh=found is None)
+        first, before = 0, None
+        if found is not None:
+            first, before = found.step, found.before
+            recipe.loop.load_state_dict(found.loop)
+            folder.rewind(first)
+        self.clock = Clock(max((record["time"] for record in folder.read_metrics()), default=0.0))
+        if before is None:
+            which = "untrained networks" if found is None else "networks as they were loaded"
+            print(f"evaluating the {which}", flush=True)
+            before = system.evaluate(recipe.data, recipe.runtime)
+        self.before = before
+        folder.record_config(config.parsed_text())
+        folder.write(folder.operative_config, config.operative_text())
+        if found is not None and checkpoint.newest(folder.checkpoints) is None:
+            self._save(first)  # so that --resume auto goes on from here, whatever happens next
+        self.trackers.start(self.name, folder.path, config.parsed_text())
+        try:
+            self._train(first)
+            self._finish()
+        finally:
+            self.trackers.finish()
+
+    def _read(self, start: Mapping[str, Path]) -> restoring.Start | None:
+        """What to resume from, known to fit before anything is rendered or written."""
+        if not start:
+            return None
+        recipe, folder = self.recipe, self.folder
+        found = restoring.read(start, recipe.loop)
+        if recipe.steps is not None and found.step > recipe.steps:
+            got, fix = f"one at step {found.step}", f"pass --steps {found.step} or more"
+            name = " and ".join(str(path) for path in start.values())
+            expected = f"a checkpoint of at most {recipe.steps} steps"
+            raise InputError(name, expected=expected, got=got, fix=fix)
+        if found.partial and folder.config.exists():
+            expected = "a new folder for a model that has only a part of the run's"
+            fix = "choose another --output"
+            raise InputError(f"--output {folder.path}", expected=expected, got="the run's own", fix=fix)
+        for note in found.notes:
+            print(note, file=sys.stderr)
+        return found
+
+    def _batches(self, first: int) -> Iterator[Batch]:
+        recipe = self.recipe
+        for pretraining, start, stop in self.timeline.stages(first, self.total):
+            domains = recipe.pretraining if pretraining else recipe.domains
+            yield from recipe.data.loader(recipe.seed, domains).iterate(start, stop)
+
+    def _train(self, first: int) -> None:
+        recipe, loop, due = self.recipe, self.recipe.loop, self.timeline.due
+        loop.train()
+        if first >= self.total:
+            print(f"already at step {first} of {self.total}: nothing left to train")
+            return
+        progress = Progress(first, self.total)
+        on: frozenset[str] | None = None
+        with StopRequest() as stop, closing(progress):
+            for step, batch in enumerate(self._batches(first), start=first + 1):
+                moment = self.timeline.moment(step - 1)
+                if moment.on != on:
+                    on = moment.on
+                    recipe.system.enter(on)
+                if step == 1 or moment.on != self.timeline.moment(step - 2).on:
+                    self._announce(step, moment)
+                losses = loop.step(batch, moment.time)
+                self.clock.count(batch)
+                last = step == self.total
+                if step == first + 1 or step % recipe.log_every == 0 or last or stop.asked:
+                    progress.show(step, self._log(losses, step))
+                else:
+                    progress.tick(step)
+                if due(step, recipe.save_every) or last or stop.asked:
+                    path = self._save(step)
+                if due(step, recipe.sample_every) or last:
+                    self._sample(step)
+                if recipe.validate_every is not None and due(step, recipe.validate_every):
+                    self._validate(step)
+                if stop.asked and not last:
+                    print(f"\nstopped at step {step}; saved {path}", file=sys.stderr)
+                    how = f"--output {self.folder.path} --resume auto"
+                    print(f"continue with the same command and {how}", file=sys.stderr)
+                    raise KeyboardInterrupt
+
+    def _announce(self, step: int, moment: Moment) -> None:
+        """Say in the terminal and in metrics.jsonl which phases are on now; a first step without any is no news."""
+        if moment.on or step > 1:
+            names = ", ".join(sorted(moment.on)) or "none"
+            print(f"step {step} (epoch {moment.epoch}): phases on: {names}", file=sys.stderr, flush=True)
+            self._record(step, {"phases": sorted(moment.on)})
+
+    def _record(self, step: int, entries: Mapping[str, object]) -> None:
+        self.folder.append_metrics({"step": step, "time": round(self.clock.elapsed(), 3), **entries})
+
+    def _log(self, losses: Mapping[str, Tensor], step: int) -> dict[str, float]:
+        # One transfer for all of them: the only place where a step waits for the device.
+        values = torch.stack([loss.float().reshape(()) for loss in losses.values()]).tolist()
+        named = dict(zip(losses, values, strict=True))
+        bad = [name for name, value in named.items() if not math.isfinite(value)]
+        if bad:
+            raise InputError(
+                f"step {step}",
+                expected="finite losses",
+                got=f"{bad[0]} = {named[bad[0]]}",
+                fix="lower the learning rate, or use --precision fp32; the last checkpoint is intact",
+            )
+        rates = self.recipe.loop.learning_rates()
+        scalars = {**named, **rates, "images_per_second": self.clock.images_per_second()}
+        self._record(step, scalars)
+        self.trackers.log(step, scalars)
+        return scalars
+
+    def _validate(self, step: int) -> None:
+        """Losses and scores on the held-out lists, under ``val/``, and sheets of them; training's draws stay."""
+        recipe, system = self.recipe, self.recipe.system
+        recipe.loop.train(False)
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), system.generator.settled():
+            sums: dict[str, list[Tensor]] = {}
+            for batch in recipe.data.validation_batches(recipe.domains):
+                for name, loss in recipe.loop.rehearse(batch).items():
+                    sums.setdefault(name, []).append(loss)
+            for name, sheet in system.sheets(recipe.data, recipe.runtime).items():
+                self._show(step, name, sheet)
+        found = {name: torch.stack(values).mean().item() for name, values in sums.items()}
+        found |= system.evaluate(recipe.data, recipe.runtime)
+        recipe.loop.train()
+        scalars = {f"val/{name}": value for name, value in found.items()}
+        self._record(step, scalars)
+        self.trackers.log(step, scalars)
+
+    def _save(self, step: int) -> Path:
+        recipe = self.recipe
+        state = {"step": step, "before": self.before, "loop": recipe.loop.state_dict()}
+        stays = Stays(self.timeline, recipe.keep_every, recipe.keep_from)
+        folder = self.folder.checkpoints
+        return checkpoint.save(folder, step, state, self._weights(), recipe.keep, stays=stays)
+
+    def _weights(self) -> dict[str, dict[str, Tensor]]:
+        """The sets of weights of a checkpoint, never look-ahead ones: as trained, averaged, the critics'."""
+        system, weights = self.recipe.system, {}
+        with system.generator.settled(averaged=False):
+            weights["model"] = _copied(system.model)
+        if system.generator.average is not None:
+            with system.generator.settled():
+                weights["averaged"] = _copied(system.model)
+        if system.critic is not None:
+            with system.critic.settled():
+                weights["critics"] = _copied(system.critics)
+        return weights
+
+    def _sample(self, step: int) -> None:
+        # Sampling draws nothing that training would miss.
+        with torch.random.fork_rng(devices=[]):
+            self._show(step, "step", self.recipe.system.sample(self.recipe.data, self.recipe.runtime))
+
+    def _show(self, step: int, name: str, picture: pictures.Picture) -> None:
+        from gancomponents.data import write_image
+
+        path = self.folder.samples / f"{name}_{step:06d}.png"
+        write_image(path, picture)
+        self.trackers.image(step, "samples" if name == "step" else f"val/{name}", path)
+
+    def _finish(self) -> None:
+        data, runtime, system, folder = self.recipe.data, self.recipe.runtime, self.recipe.system, self.folder
+        print("evaluating on held-out frames", flush=True)
+        table = {
+            "before": self.before,
+            "after": system.evaluate(data, runtime),
+            "baseline": system.evaluate_baseline(data, runtime),
+        }
+        events = system.show_events(data, runtime, folder.events)
+        folder.write(folder.operative_config, config.operative_text())
+        write_report(self.name, folder, table, events)
+
+
+class Stays:
+    """Whether the checkpoint of a step stays for good: every so many units, from a first one on.
+
+    Args:
+        timeline: tells what a unit is.
+        count: None for none.
+        first: the first unit, a step or an epoch.
+    """
+
+    def __init__(self, timeline: Timeline, count: int | None, first: int):
+        self.timeline, self.count, self.first = timeline, count, first
+
+    def __call__(self, step: int) -> bool:
+        if self.count is None or not self.timeline.due(step, self.count):
+            return False
+        return self.timeline.units(step) >= self.first
+
+
+def _copied(module: nn.Module) -> dict[str, Tensor]:
+    return {key: value.detach().cpu().clone() for key, value in module.state_dict().items()}
