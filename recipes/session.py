@@ -202,7 +202,9 @@ class Session:
     def _sample(self, step: int) -> None:
         # Sampling draws nothing that training would miss.
         with torch.random.fork_rng(devices=[]):
-            self._show(step, "step", self.recipe.system.sample(self.recipe.data, self.recipe.runtime))
+            overview = self.recipe.system.sample(self.recipe.data, self.recipe.runtime)
+        if overview is not None:
+            self._show(step, "step", overview)
 
     def _show(self, step: int, name: str, picture: pictures.Picture) -> None:
         from gancomponents.data import write_image

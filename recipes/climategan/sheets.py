@@ -8,6 +8,7 @@ from torch import Tensor
 from gancomponents.events import smog, wildfire
 from gancomponents.training import Runtime
 from recipes import pictures
+from recipes.climategan.inference import evaluating
 from recipes.climategan.model import ClimateGAN, Prediction
 from recipes.data import Data
 
@@ -29,9 +30,7 @@ def validation_sheets(
 ) -> dict[str, pictures.Picture]:
     """Labelled grids of the first ``count`` held-out frames, by ``<domain>_<task>``; ``r_flood``: whole floods."""
     sheets = {}
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), evaluating(model):
         for domain in domains:
             frames = data.held_out(domain)
             shown = range(min(count, len(frames)))
@@ -39,7 +38,6 @@ def validation_sheets(
                 if rows:
                     names = [f"{domain} {index}" for index in shown]
                     sheets[f"{domain}_{task}"] = pictures.grid(rows, COLUMNS[task], names)
-    model.train(was_training)
     return sheets
 
 

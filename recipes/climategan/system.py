@@ -15,12 +15,10 @@ from gancomponents.errors import InputError
 from gancomponents.optim import ExponentialMovingAverage, ExtraAdam
 from gancomponents.training import Batch, Player, Runtime
 from recipes import pictures
-from recipes.climategan import evaluation
+from recipes.climategan import evaluation, samples
 from recipes.climategan.critics import Critics
 from recipes.climategan.distances import PaintedDistances
-from recipes.climategan.events import EVENTS, Options, imagine
-from recipes.climategan.inference import evaluating
-from recipes.climategan.model import ClimateGAN, Prediction
+from recipes.climategan.model import ClimateGAN
 from recipes.climategan.objectives import CriticObjective, GeneratorObjective
 from recipes.climategan.sheets import validation_sheets
 from recipes.data import Data
@@ -28,19 +26,6 @@ from recipes.phases import PRETRAIN, Phases
 
 OptimiserFactory = Callable[..., Optimizer]
 Schedule = Callable[[int], float]
-
-_COLUMNS = (
-    "input",
-    "depth",
-    "segmentation",
-    "mask",
-    "masked (rf: true mask)",
-    "painted (rf: true mask)",
-    "true depth",
-    "true classes",
-    "true mask",
-    "true flood",
-)
 
 #: Phases that a run of this system may have, see `recipes.phases.Phases`: training on Virtual KITTI 2 alone,
 #: pseudo-labels of classes and depth on r, and the painter's critic judging floods under the predicted mask.
@@ -220,99 +205,25 @@ class System:
         """Scores of the trivial answer; see `evaluation.evaluate_baseline`."""
         return evaluation.evaluate_baseline(self.model, data, runtime)
 
-    def sample(self, data: Data, runtime: Runtime) -> pictures.Picture:
+    def sample(self, data: Data, runtime: Runtime) -> pictures.Picture | None:
         """A labelled grid of held-out frames of every domain with everything predicted, and the truth."""
-        rows: list[list[pictures.Picture | None]] = []
-        names: list[str] = []
-        was_training = self.model.training
-        self.model.eval()
-        with torch.no_grad(), self.generator.settled():
-            for domain in self.shown_domains(data):
-                frames = data.held_out(domain)
-                for index in range(min(self.shown, len(frames))):
-                    flooded = data.flooded().sample(index)["x"] if domain == "rf" else None
-                    rows.append(self._row(frames.sample(index), flooded, runtime))
-                    names.append(f"{domain} {index}")
-        self.model.train(was_training)
-        kept = [column for column in range(len(_COLUMNS)) if any(row[column] is not None for row in rows)]
-        return pictures.grid(
-            [[row[column] for column in kept] for row in rows], [_COLUMNS[column] for column in kept], names
-        )
+        with self.generator.settled():
+            return samples.overview(self.model, data, runtime, self.shown_domains(data), self.shown)
 
     def sheets(self, data: Data, runtime: Runtime) -> dict[str, pictures.Picture]:
         """A sheet of held-out frames for each domain and task; see `recipes.climategan.sheets`."""
         with self.generator.settled():
             return validation_sheets(self.model, data, runtime, self.shown_domains(data), self.shown)
 
+    def show_events(self, data: Data, runtime: Runtime, folder: Path) -> list[Path]:
+        """Write what can be made of held-out real frames into ``folder``; return the files."""
+        if self.model.masker is None or "r" not in data.val_lists:
+            return []
+        with self.generator.settled():
+            return samples.write_events(self.model, data, runtime, folder)
+
     def shown_domains(self, data: Data) -> list[str]:
         """The held-out domains that this system has something to show for."""
         wanted = {"s", "r", "kitti"} if self.model.masker is not None else set()
         wanted |= {"rf"} if self.model.painter is not None else set()
         return [domain for domain in data.val_lists if domain in wanted]
-
-    def _row(
-        self, frame: dict[str, Tensor], flooded: Tensor | None, runtime: Runtime
-    ) -> list[pictures.Picture | None]:
-        x = frame["x"][None].to(runtime.device)
-        seen, painted, mask, where = Prediction(None, None, None), None, None, None
-        with runtime.autocast():
-            if self.model.masker is not None:
-                seen = self.model(x)
-            if seen.mask is not None:
-                mask = seen.mask.float().sigmoid()
-                where = (mask > 0.5).float()
-            if flooded is not None:  # a flooded pair tests the painter alone, so it gets the true mask
-                where = frame["m"][None].to(x)
-            if self.model.painter is not None and where is not None:
-                painted = self.model.paint(x, where)
-        return [
-            pictures.of_image(x[0]),
-            None if seen.depth is None else pictures.of_depth(seen.inverse_depth[0]),
-            None if seen.segmentation is None else pictures.of_labels(seen.segmentation[0].argmax(0)),
-            None if mask is None else pictures.of_mask(mask[0]),
-            None if where is None else pictures.of_image((x * (1 - where))[0]),
-            None if painted is None else pictures.of_image(painted[0]),
-            pictures.of_depth(frame["d"]) if "d" in frame else None,
-            pictures.of_labels(frame["s"]) if "s" in frame else None,
-            pictures.of_mask(frame["m"]) if "m" in frame else None,
-            None if flooded is None else pictures.of_image(flooded),
-        ]
-
-    def show_events(self, data: Data, runtime: Runtime, folder: Path, *, count: int = 4) -> list[Path]:
-        """Write flood, wildfire and smog of held-out real frames into ``folder``; return the files."""
-        from gancomponents.data import write_image
-
-        if "r" not in data.val_lists:
-            return []
-        frames = data.held_out("r")
-        written = []
-        for index in range(min(count, len(frames))):
-            x = frames.sample(index)["x"][None].to(runtime.device)
-            for name, picture in {"input": x, **self.imagine(x, runtime)}.items():
-                path = folder / f"r_{index:02d}_{name}.png"
-                write_image(path, pictures.of_image(picture[0]))
-                written.append(path)
-        return written
-
-    @torch.no_grad()
-    def imagine(
-        self, x: Tensor, runtime: Runtime, *, photo: Tensor | None = None, threshold: float = 0.5
-    ) -> dict[str, Tensor]:
-        """Flood, wildfire, smog and mask of images, with the settled weights, as far as the model makes them.
-
-        Args:
-            x: images (B, 3, h, w) in [-1, 1], of a size that suits the networks.
-            runtime: where to compute.
-            photo: the same images (B, 3, H, W) at the size of the results; what is not painted keeps its detail.
-            threshold: water probability that floods a pixel.
-
-        Returns:
-            Each (B, 3, H, W) in [-1, 1].
-        """
-        photo = x if photo is None else photo
-        with self.generator.settled(), evaluating(self.model), runtime.autocast():
-            found = imagine(self.model, photo, x, Options(threshold=threshold))
-        made = {name: getattr(found, name) for name in EVENTS if getattr(found, name) is not None}
-        if found.mask is not None:
-            made["mask"] = (found.mask.float() * 2 - 1).expand_as(photo)
-        return made

@@ -560,3 +560,25 @@ def test_numbers_of_apply_out_of_range(finished: Path, tmp_path: Path, flag: lis
         apply.main(
             ["--run", str(finished), "--images", str(tmp_path), "--output", str(tmp_path / "out"), *flag]
         )
+
+
+@pytest.mark.parametrize(
+    ("configuration", "val", "pictures"),
+    [
+        ("painter", {"s": "val_s.json"}, set()),
+        ("painter", {"rf": "val_rf.json"}, {"step_000002.png"}),
+        ("msd", {}, set()),
+        ("mask_only", {"r": "val_r.json"}, {"step_000002.png"}),
+    ],
+)
+def test_a_part_alone_and_what_is_not_held_out_is_not_shown(
+    data: Path, tmp_path: Path, configuration: str, val: dict[str, str], pictures: set[str]
+) -> None:
+    output = tmp_path / "run"
+    arguments = flags(data, output, more=(f"data.Data.val = {val}", "data.Data.truth = {}"))
+    arguments[1] = f"recipes/climategan/{configuration}.gin"
+    run.main(arguments)
+    assert {path.name for path in (output / "samples").iterdir()} == pictures
+    assert (output / "report.md").is_file()
+    table = json.loads((output / "final.json").read_text())
+    assert {name.split("/")[0] for name in table["after"]} == {d for d in val if pictures}
