@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from gancomponents.events import smog, wildfire
 from gancomponents.training import Runtime
 from recipes import pictures
+from recipes.climategan.events import Events, Options, imagine
 from recipes.climategan.inference import evaluating
-from recipes.climategan.model import ClimateGAN, Prediction
+from recipes.climategan.model import ClimateGAN
 from recipes.data import Data
 
 Frame = dict[str, Tensor]
@@ -58,36 +58,28 @@ def _rows(model: ClimateGAN, data: Data, runtime: Runtime, domain: str, shown: r
             )
             continue
         with runtime.autocast():
-            seen = model(x)
+            seen = imagine(model, x, x, Options(threshold=None, events=("wildfire", "smog")))
         for task, row in _masker_rows(frame, x, seen).items():
             rows[task].append(row)
         if domain == "r" and model.painter is not None and seen.mask is not None:
-            rows["flood"].append(_flood_row(model.paint, x, seen.mask.float().sigmoid(), runtime))
+            rows["flood"].append(_flood_row(model.paint, x, seen.mask, runtime))
     return rows
 
 
-def _masker_rows(frame: Frame, x: Tensor, seen: Prediction) -> dict[str, Row]:
-    rows: dict[str, Row] = {}
-    if seen.segmentation is not None:
-        burning = pictures.of_image(wildfire(x, seen.segmentation.float())[0])
+def _masker_rows(frame: Frame, x: Tensor, seen: Events[Tensor]) -> dict[str, Row]:
+    photo, rows = pictures.of_image(x[0]), {}
+    if seen.segmentation is not None and seen.wildfire is not None:
         true = pictures.of_labels(frame["s"]) if "s" in frame else None
         predicted = pictures.of_labels(seen.segmentation[0].argmax(0))
-        rows["s"] = [pictures.of_image(x[0]), burning, true, predicted]
-    if seen.depth is not None:
-        depth = seen.inverse_depth.float()
+        rows["s"] = [photo, pictures.of_image(seen.wildfire[0]), true, predicted]
+    if seen.depth is not None and seen.smog is not None:
         true = pictures.of_depth(frame["d"]) if "d" in frame else None
-        rows["d"] = [
-            pictures.of_image(x[0]),
-            pictures.of_image(smog(x, depth)[0]),
-            true,
-            pictures.of_depth(depth[0]),
-        ]
-    if seen.mask is not None:
-        water = seen.mask.float().sigmoid()
+        rows["d"] = [photo, pictures.of_image(seen.smog[0]), true, pictures.of_depth(seen.depth[0])]
+    if (water := seen.mask) is not None:
         masks = [water, (water > 0.1).float(), (water > 0.5).float()]
         dry: Row = [pictures.of_image((x * (1 - mask))[0]) for mask in masks]
         dry.append(pictures.of_image((x * (1 - frame["m"][None].to(x)))[0]) if "m" in frame else None)
-        rows["m"] = [pictures.of_image(x[0]), *dry, pictures.of_mask(water[0])]
+        rows["m"] = [photo, *dry, pictures.of_mask(water[0])]
     return rows
 
 
