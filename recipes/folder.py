@@ -18,6 +18,7 @@ _FILES = (
     "curves.png",
     "report.md",
     "final.json",
+    "architecture.txt",
 )
 _FOLDERS = ("samples", "checkpoints", "events", "wandb", "evaluation")
 _SET_ASIDE = "set_aside_"
@@ -33,8 +34,9 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
         self.config, self.operative_config, self.metrics, self.curves, self.report, self.final = (
-            path / name for name in _FILES
+            path / name for name in _FILES[:6]
         )
+        self.architecture = path / _FILES[6]
         self.samples, self.checkpoints, self.events = (path / name for name in _FOLDERS[:3])
 
     def claim(self) -> None:

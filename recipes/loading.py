@@ -28,6 +28,7 @@ class LoadedModel:
         weights: "averaged" or "raw".
         step: how many steps it was trained.
         size: side of the images that it was trained on, pixels.
+        stretch: whether each of these images was stretched to its full range; the model then sees photos so.
         target_stride: depth and segmentation are predicted at this fraction of the image.
         checkpoint: the folder that the weights were read from.
     """
@@ -36,6 +37,7 @@ class LoadedModel:
     weights: str
     step: int
     size: int
+    stretch: bool
     target_stride: int
     checkpoint: Path
 
@@ -71,6 +73,7 @@ def load_model(
         # The weights are read from the checkpoint: pretrained ones would be downloaded in vain.
         config.override("PretrainedEncoder", "weights", None)
         size = config.bound("data.Data.size", default_size)
+        stretch = bool(config.bound("data.Data.stretch", False))
         with torch.random.fork_rng(devices=[]):
             model = config.build(ClimateGAN, strict=False)
     faults = model.load_weights(checkpoint.load_weights(path, SETS[name]))
@@ -78,10 +81,10 @@ def load_model(
         got = f"{len(faults)} entries that differ, the first {faults[0]}"
         fix = f"{file} must be the one it was trained with"
         raise InputError(str(path), expected="weights of the networks in config.gin", got=got, fix=fix)
-    model.trained_size = size
+    model.trained_size, model.trained_stretch = size, stretch
     runtime.place(model).eval()
     stride = model.masker.target_stride if isinstance(model.masker, Masker) else 1
-    return LoadedModel(model, name, checkpoint.step_of(path), size, stride, path)
+    return LoadedModel(model, name, checkpoint.step_of(path), size, stretch, stride, path)
 
 
 @torch.no_grad()
@@ -107,7 +110,7 @@ def fuse(model: ClimateGAN, *, side: int | None = None) -> ClimateGAN:
     fused = ClimateGAN(**parts, paste_original=model.paste_original)  # type: ignore[arg-type]
     for layer, _ in list(spectral_norms(fused)):
         nn.utils.parametrize.remove_parametrizations(layer, "weight")
-    fused.trained_size = model.trained_size
+    fused.trained_size, fused.trained_stretch = model.trained_size, model.trained_stretch
     return fused.eval()
 
 

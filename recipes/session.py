@@ -64,6 +64,7 @@ class Session:
         self.before = before
         folder.record_config(config.parsed_text())
         folder.write(folder.operative_config, config.operative_text())
+        folder.write(folder.architecture, _architecture(system.parts()))
         if found is not None and checkpoint.newest(folder.checkpoints) is None:
             self._save(first)  # so that --resume auto goes on from here, whatever happens next
         self.trackers.start(self.name, folder.path, config.parsed_text())
@@ -242,6 +243,15 @@ class Stays:
         if self.count is None or not self.timeline.due(step, self.count):
             return False
         return self.timeline.units(step) >= self.first
+
+
+def _architecture(parts: Mapping[str, nn.Module]) -> str:
+    """Every network layer by layer, with its number of parameters."""
+    described = []
+    for name, part in parts.items():
+        count = sum(p.numel() for p in part.parameters())
+        described.append(f"{name}: {count:,} parameters\n{part}\n")
+    return "\n".join(described)
 
 
 def _copied(module: nn.Module) -> dict[str, Tensor]:

@@ -114,6 +114,10 @@ def imagine(
     if model.masker is None:
         return Events()
     size = (photo.shape[-2], photo.shape[-1])
+    levels = _extremes(photo) if model.trained_stretch else None
+    if levels is not None:
+        low, high = (level.to(seen) for level in levels)
+        seen = (2 * (seen - low) / (high - low) - 1).clamp(-1, 1)
     with options.stage("predict"), options.networks(seen):
         prediction = model(seen)
     depth = None if prediction.depth is None else prediction.inverse_depth
@@ -125,7 +129,7 @@ def imagine(
         if "flood" in options.events and model.painter is not None:
             small = mask if seen.shape[-2:] == size else _decided(water, options.threshold)
             with options.stage("paint"):
-                flood = _flood(model, photo, seen, small, mask, logits, options)
+                flood = _flood(model, photo, seen, small, mask, logits, options, levels)
     if "wildfire" in options.events and logits is not None:
         with options.stage("wildfire"):
             glow = {"kernel_size": 2 * int(_GLOW * min(size)) + 1, "sigma": max(_GLOW * min(size), 1e-3)}
@@ -144,8 +148,12 @@ def _flood(
     mask: Tensor,
     logits: Tensor | None,
     options: Options,
+    levels: tuple[Tensor, Tensor] | None,
 ) -> Tensor:
-    """Water painted into what the networks see, and laid over the photo; masks of either size."""
+    """Water painted into what the networks see, and laid over the photo; masks of either size.
+
+    Where they see photos stretched, the water comes back to the photo's own ``levels``, darkest and brightest.
+    """
     shown = seen
     if options.cloudy:
         if logits is None:
@@ -155,10 +163,20 @@ def _flood(
     with options.networks(seen):
         picture = painted(model, shown, small.to(seen), resolution=options.resolution)
     picture = at_least_single(picture)
+    if levels is not None:
+        low, high = levels
+        picture = low + (picture + 1) / 2 * (high - low)
     if model.paste_original or options.cloudy:  # clouds are for the painter alone to see
         return pasted(picture, photo, mask, resolution=options.resolution)
     kept = options.resolution in ("approx", "basic")
     return picture if kept else resized(picture, (photo.shape[-2], photo.shape[-1]))
+
+
+def _extremes(photo: Tensor) -> tuple[Tensor, Tensor]:
+    """Darkest and brightest value of each photo, (B, 1, 1, 1) each; of an even photo those of black and white."""
+    low, high = (f(photo, dim=(1, 2, 3), keepdim=True) for f in (torch.amin, torch.amax))
+    even = high <= low
+    return torch.where(even, -torch.ones_like(low), low), torch.where(even, torch.ones_like(high), high)
 
 
 def _decided(probability: Tensor, threshold: float | None) -> Tensor:

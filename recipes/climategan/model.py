@@ -162,6 +162,7 @@ class ClimateGAN(nn.Module):
 
     Attributes:
         trained_size: side of the images that it was trained on, pixels; None where nobody has said.
+        trained_stretch: whether each of these was stretched to its full range; `infer_all` then shows photos so.
 
     Shape: (B, 3, H, W) in [-1, 1] to a `Prediction`.
 
@@ -179,6 +180,7 @@ class ClimateGAN(nn.Module):
         self.painter = painter
         self.paste_original = paste_original
         self.trained_size: int | None = None
+        self.trained_stretch = False
 
     @classmethod
     def from_run(cls, run: str | Path, *, device: str = "auto", weights: str = "auto") -> Self:

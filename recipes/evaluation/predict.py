@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from gancomponents.errors import InputError
 from gancomponents.training import Runtime
-from recipes import config
 from recipes.evaluation.pairs import Pair, Preparation, read_pair
 from recipes.evaluation.scores import Numbers, score
 from recipes.loading import LoadedModel, load_model
@@ -65,24 +64,14 @@ def load_subjects(runs: Sequence[Path], runtime: Runtime, weights: str, size: in
         raise InputError(f"--run {twice[0]}", expected="each run once", got="it twice", fix="leave one out")
     subjects = []
     for run, name in zip(runs, _names(seen), strict=True):
-        stretch = _stretches(run)
         loaded = load_model(run, runtime, weights)
         if loaded.model.masker is None or loaded.model.masker.mask is None:
             got = "a painter alone" if loaded.model.masker is None else "a masker without a mask decoder"
             fix = "pass a run that predicts masks"
             raise InputError(f"--run {run}", expected="a model with a mask decoder", got=got, fix=fix)
         side = size or loaded.size
-        subjects.append(Subject(name, run, loaded, Preparation(side, stretch=stretch), side))
+        subjects.append(Subject(name, run, loaded, Preparation(side, stretch=loaded.stretch), side))
     return subjects
-
-
-def _stretches(run: Path) -> bool:
-    """Whether a run, or that of a checkpoint, stretches its photos to their full range."""
-    for folder in (run, *run.absolute().parents[:2]):
-        if (folder / "config.gin").is_file():
-            config.parse(str(folder / "config.gin"))
-            return bool(config.bound("data.Data.stretch", False))
-    return False
 
 
 def _names(runs: Sequence[Path]) -> list[str]:

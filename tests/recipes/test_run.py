@@ -45,6 +45,7 @@ def test_the_run_folder_is_complete(finished: Path) -> None:
     assert names == {
         "config.gin",
         "operative_config.gin",
+        "architecture.txt",
         "metrics.jsonl",
         "samples",
         "curves.png",

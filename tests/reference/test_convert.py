@@ -56,6 +56,7 @@ def _converted(folder: Path, config: Config, generator: dict[str, Tensor], criti
     flags = [f"{name}={config[option]}" for name, option in settings.items() if option in config]
     if "m" in config.get("tasks", "") and "target_size_ds" in config:
         flags.append(f"target_stride={config['size'] // config['target_size_ds']}")
+    flags.append("stretch=False")  # upstream's numbers are of images as they are
     given = [flag for setting in flags for flag in ("--set", setting)]
     convert.main([str(path), "--output", str(folder / "run"), *given])
     model = tiny.load(folder / "run").double()

@@ -287,3 +287,18 @@ def test_nothing_is_predicted_twice(model: ClimateGAN) -> None:
     handle.remove()
     assert calls == [1]
     assert all(getattr(found, name) is not None for name in NAMES)
+
+
+def test_a_model_of_stretched_photos_sees_them_stretched_and_paints_in_their_own_levels(
+    model: ClimateGAN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    wide.flatten()[:2] = torch.tensor([-1.0, 1.0])
+    dull = wide / 4 + 0.1
+    plain = model.infer_all(wide, threshold=None)
+    monkeypatch.setattr(model, "trained_stretch", True)
+    found = model.infer_all(dull, threshold=None)
+    torch.testing.assert_close(found.mask, plain.mask)
+    torch.testing.assert_close(found.flood, plain.flood / 4 + 0.1)
+    even = model.infer_all(torch.zeros(1, 3, 64, 64))
+    assert torch.isfinite(even.flood).all()
