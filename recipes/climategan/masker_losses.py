@@ -101,7 +101,7 @@ class MaskerLosses(nn.Module):
             add(losses, "m/bce", domain, lambda: bce(water, data["m"].to(water.dtype)))
 
     def _unsupervised(self, losses: Losses, seen: Seen, data: Mapping[str, Any], critics: Critics) -> None:
-        add, advent, entropies = self.terms.add, self.advent, seen.entropies()
+        add, advent, entropies = self.terms.add, self.advent, seen.entropies
         classes, water = seen.classes, seen.water
         if classes is not None:
             add(losses, "s/min_entropy", "r", lambda: self.segmentation_entropy(classes))

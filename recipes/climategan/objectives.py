@@ -185,7 +185,7 @@ class CriticObjective(nn.Module):
 
 
 def _detached(seen: Seen) -> dict[str, Tensor]:
-    return {task: entropies.detach() for task, entropies in seen.entropies().items()}
+    return {task: entropies.detach() for task, entropies in seen.entropies.items()}
 
 
 @contextmanager

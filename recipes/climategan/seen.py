@@ -1,5 +1,7 @@
 """What the losses read from a prediction, in full precision."""
 
+from functools import cached_property
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -35,6 +37,7 @@ class Seen:
         assert self.water is not None, "asked of a masker without a mask decoder"
         return self.water[:, :1]
 
+    @cached_property
     def entropies(self) -> dict[str, Tensor]:
         """The inputs of the AdvEnt critics by task, weighted by depth where that is fused (DADA)."""
         found = {}
