@@ -1,7 +1,10 @@
 """Every configuration of upstream's is recognised by its keys and shapes, and ours has exactly its entries."""
 
 import pytest
+import torch
 
+from recipes import config
+from recipes.climategan import System
 from recipes.upstream.conversion import build
 from recipes.upstream.layout import Layout, infer
 from recipes.upstream.parts import Part
@@ -109,3 +112,16 @@ def test_every_discriminator_is_recognised(name: str) -> None:
         kind = "MultiScalePatchDiscriminator" if omni else "EntropyDiscriminator"
         assert found["mask critic"].name == f"discriminators.{kind}"
         assert found["mask critic"].arguments["spectral"] == (config.get("dis.m.gan_type") != "GAN")
+
+
+@pytest.mark.parametrize("name", names("generator_default"))
+def test_the_published_recipe_trains_on_from_a_public_checkpoint(name: str) -> None:
+    lists = {f"{split}_{domain}": "list.json" for split in ("TRAIN", "VAL") for domain in ("S", "R", "RF")}
+    macros = {**lists, "DATA": ".", "VGG_WEIGHTS": None, "ENCODER_WEIGHTS": "weights.pth"}
+    config.parse("recipes/climategan_paper.gin", [f"{macro} = {value!r}" for macro, value in macros.items()])
+    with torch.device("meta"):
+        system = config.build(System, strict=False)
+    _, networks = build(infer(shapes_of(name), shapes_of("discriminator_default")))
+    for part, ours in (("model", system.model), ("critics", system.critics)):
+        converted = {key: value.shape for key, value in networks[part].state.items()}
+        assert converted == {key: value.shape for key, value in ours.state_dict().items()}
