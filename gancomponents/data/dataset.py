@@ -58,6 +58,7 @@ class DomainDataset:
         min_size: shortest image side that ``check`` accepts; the transform's ``size`` where None.
         max_samples: use this many rows from the top of the list; all where None.
         skip_incomplete: leave out rows that lack one of the tasks; otherwise such a row is an error.
+        partial: take rows that lack some of the tasks, too; their samples lack them.
         seed: first ingredient of every random decision.
 
     Raises:
@@ -88,8 +89,13 @@ class DomainDataset:
         min_size: int | None = None,
         max_samples: int | None = None,
         skip_incomplete: bool = False,
+        partial: bool = False,
         seed: int = 0,
     ):
+        if skip_incomplete and partial:
+            raise ValueError(
+                "skip_incomplete and partial must not both be True: skip such rows, or take them"
+            )
         if domain not in DOMAINS:
             raise ValueError(
                 f"domain must be one of {DOMAINS}, got {domain!r}: it says how labels and depth are stored; "
@@ -111,7 +117,7 @@ class DomainDataset:
         self.nearest_colours = nearest_colours
         self.min_size = getattr(transform, "size", 1) if min_size is None else min_size
         self.depth = _DEPTH[domain] if depth is None else depth
-        self.rows = _complete_rows(files, self.tasks, skip_incomplete)
+        self.rows = _complete_rows(files, self.tasks, skip_incomplete, partial)
         self._count = len(self.rows) if max_samples is None else min(max_samples, len(self.rows))
 
     def __len__(self) -> int:
@@ -148,7 +154,7 @@ class DomainDataset:
         row = self.rows[index]
         image = read_image(row["x"])
         fields = {"x": torch.from_numpy(image).permute(2, 0, 1)}
-        for task in self.tasks[1:]:
+        for task in (task for task in self.tasks[1:] if task in row):
             array = self._read(task, row[task])
             _check_size(row[task], array.shape[:2], row["x"], image.shape[:2])
             fields[task] = torch.from_numpy(np.ascontiguousarray(array))[None]
@@ -161,7 +167,7 @@ class DomainDataset:
                 f"transform must return {{field: tensor}}, got a {type(fields).__name__}: it is called with the "
                 "fields and a generator, and gives back the fields alone"
             )
-        return {task: self._finish(task, fields[task], low, high) for task in self.tasks}
+        return {task: self._finish(task, fields[task], low, high) for task in self.tasks if task in row}
 
     def check(self, limit: int | None = None) -> None:
         """Find what is wrong with the files before training does.
@@ -196,7 +202,7 @@ class DomainDataset:
                 expected, got = f"sides of at least {self.min_size} pixels", f"{size[0]} x {size[1]}"
                 fix = "leave it out, or train at a smaller size"
                 raise InputError(str(row["x"]), expected=expected, got=got, fix=fix)
-            for task in self.tasks[1:]:
+            for task in (task for task in self.tasks[1:] if task in row):
                 _check_size(row[task], self._read(task, row[task]).shape[:2], row["x"], size)
         except InputError as error:
             return error
@@ -261,18 +267,25 @@ def _check_transform(transform: Transform) -> None:
         ) from error
 
 
-def _complete_rows(files: Files, tasks: tuple[str, ...], skip_incomplete: bool) -> FileList:
-    """The rows of a list that have all tasks, whose files are there."""
-    required = () if skip_incomplete else tasks
+def _complete_rows(files: Files, tasks: tuple[str, ...], skip_incomplete: bool, partial: bool) -> FileList:
+    """The rows of a list that have all tasks (or some of them), whose files are there."""
+    required = () if skip_incomplete or partial else tasks
     if isinstance(files, (str, os.PathLike)):
         files = read_list(files, tasks, required=required, must_exist=False)
     elif not isinstance(files, FileList):
         files = list_of_rows(files, tasks, required)
+    if partial:
+        for task in tasks:
+            if not len(files.having("x", task)):
+                expected, fix = f"at least one row with {task!r}", "list such a row, or leave the task out"
+                raise InputError(str(files.source or "the list"), expected=expected, got="none", fix=fix)
+        check_exist(files)
+        return files
     whole = files.having(*tasks)
     what, wanted = str(files.source or "the list"), " and ".join(map(repr, tasks))
     if len(whole) < len(files) and not skip_incomplete:
         got = f"{len(files) - len(whole)} without"
-        fix = "list them, leave the task out, or skip incomplete rows"
+        fix = "list them, leave the task out, or skip or keep incomplete rows"
         raise InputError(what, expected=f"{wanted} in all {len(files)} rows", got=got, fix=fix)
     if not len(whole):
         expected, fix = f"at least one row with {wanted}", "list such a row, or leave a task out"

@@ -2,6 +2,7 @@
 
 import io
 import os
+import pickle
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,12 +99,19 @@ def read_array(path: AnyPath) -> npt.NDArray[Any]:
         raise InputError(
             str(path),
             expected="one array of numbers" if suffix == ".npy" else "one tensor, saved with torch.save",
-            got=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'damaged content'}",
+            got=_told(error),
             fix="write the file again (nothing is unpickled)",
         ) from error
     if array.dtype.kind not in "buif":
         raise InputError(str(path), expected="numbers", got=str(array.dtype), fix="write the file again")
     return array
+
+
+def _told(error: Exception) -> str:
+    """What a reader complains of, without its advice: torch's is to unpickle the file after all."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "one that holds more than tensors, or is damaged"
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'damaged content'}"
 
 
 def _numpy_file(data: bytes) -> npt.NDArray[Any]:

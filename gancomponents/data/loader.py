@@ -2,12 +2,13 @@
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from gancomponents.data.dataset import DomainDataset
 from gancomponents.data.mixing import Mixing
@@ -173,7 +174,7 @@ class DomainLoader:
             dataset.check(limit)
 
     def batch(self, step: int) -> Batch:
-        """The batches of one step: ``{domain: {task: (B, ...), "paths": image files}}``.
+        """The batches of one step: ``{domain: {task: (B, ...), "paths": image files}}``; see `collate`.
 
         Raises:
             InputError: a file that cannot be read.
@@ -183,7 +184,7 @@ class DomainLoader:
         for name, (epoch, indices) in self.sampler.draw(step).items():
             dataset = self.datasets[name]
             samples = [dataset.sample(index, epoch) for index in indices]
-            out[name] = {task: torch.stack([sample[task] for sample in samples]) for task in dataset.tasks}
+            out[name] = collate(samples, dataset.tasks)
             out[name]["paths"] = [dataset.path(index) for index in indices]
         return out
 
@@ -229,6 +230,32 @@ class DomainLoader:
             if isinstance(batch, InputError):
                 raise batch
             yield batch
+
+
+def collate(samples: Sequence[Mapping[str, Tensor]], tasks: Sequence[str]) -> dict[str, Any]:
+    """Samples of one domain as a batch.
+
+    Where only some samples have a task (`DomainDataset` with ``partial``), ``<task>_rows`` says which; where none
+    has it, it is missing.
+
+    Args:
+        samples: what ``DomainDataset.sample`` gives.
+        tasks: of the data set.
+
+    Shape: {task: (...)} each to {task: (B, ...), task_rows: (B,)}, with B the number of samples that have the task.
+
+    >>> batch = collate([{"x": torch.zeros(3)}, {"x": torch.ones(3), "m": torch.ones(1)}], ["x", "m"])
+    >>> batch["x"].shape, batch["m"].shape, batch["m_rows"]
+    (torch.Size([2, 3]), torch.Size([1, 1]), tensor([1]))
+    """
+    batch: dict[str, Any] = {}
+    for task in tasks:
+        rows = [row for row, sample in enumerate(samples) if task in sample]
+        if rows:
+            batch[task] = torch.stack([samples[row][task] for row in rows])
+        if 0 < len(rows) < len(samples):
+            batch[f"{task}_rows"] = torch.tensor(rows)
+    return batch
 
 
 class _Steps(torch.utils.data.Dataset[Any]):
