@@ -9,8 +9,9 @@ import torch
 from gancomponents.decoders import DeepLabV3PlusDecoder
 from gancomponents.encoders import DeepLabV3ResNet
 from recipes import cli, config, run
-from recipes.climategan import System
+from recipes.climategan import ClimateGAN, System
 from recipes.recipe import Recipe
+from recipes.upstream import keys
 from tests.recipes.tiny import TINY, write_data
 
 FOLDER = Path(__file__).parents[2] / "recipes"
@@ -53,7 +54,7 @@ def _own(data: str, **more: object) -> list[str]:
 
 
 def test_the_published_scale_has_the_published_sizes() -> None:
-    config.parse("recipes/climategan_paper.gin", _own(".", ENCODER_WEIGHTS="none.pth"))
+    config.parse("recipes/climategan_paper.gin", _own(".", DEEPLAB_WEIGHTS="none.pth"))
     with torch.device("meta"):
         system = config.build(System, strict=False)
     counts = {name: sum(p.numel() for p in part.parameters()) for name, part in system.parts().items()}
@@ -78,12 +79,30 @@ def test_the_published_scale_has_the_published_sizes() -> None:
     ]
 
 
+@pytest.mark.parametrize("variant", sorted((FOLDER / "climategan").glob("*.gin")), ids=lambda path: path.stem)
+def test_a_variant_takes_the_published_scale(variant: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.gin"
+    includes = [f"recipes/climategan/{variant.name}", "recipes/base/paper_scale.gin"]
+    own.write_text("".join(f"include {name!r}\n" for name in includes))
+    kitti = ["KITTI = '.'"] if variant.stem == "kitti" else []
+    config.parse(str(own), [*_own(".", DEEPLAB_WEIGHTS="none.pth"), *kitti])
+    with torch.device("meta"):
+        model = config.build(ClimateGAN, strict=False)
+    assert (model.masker is None) == (variant.stem in ("painter", "diffaugment"))
+    assert config.bound("data.Data.size", None) == 640
+    if model.painter is not None:
+        assert model.painter.width == 640
+    if model.masker is not None and variant.stem not in ("deeplabv2", "mobilenet"):
+        assert model.masker.encoder.out_channels == [256, 2048]
+    assert (model.painter is not None) == (variant.stem in ("painter", "diffaugment", "msdp", "pl4m"))
+
+
 def test_the_published_scale_names_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         cli.run(run.main, ["--gin", "recipes/climategan_paper.gin", "--steps", "2"])
     error = capsys.readouterr().err
     assert left.value.code == 2
-    assert any(name in error for name in (*OWN, "DATA", "ENCODER_WEIGHTS", "VGG_WEIGHTS"))
+    assert any(name in error for name in (*OWN, "DATA", "DEEPLAB_WEIGHTS", "VGG_WEIGHTS"))
     assert "Traceback" not in error
 
 
@@ -99,12 +118,16 @@ def test_the_published_recipe_trains_on_lists_of_ones_own(tmp_path: Path, capsys
     more.append("climategan.System.distances = None")  # its network would come from the web
     encoder = DeepLabV3ResNet(width=4, blocks=(1, 1, 1, 1), multi_grid=(1,))
     file = tmp_path / "published.pth"
-    whole = {f"backbone.{k}": v for k, v in encoder.state_dict().items()} | {"decoder.other": torch.ones(1)}
+    sizes = {"aspp_channels": 8, "low_channels": 8, "channels": 8}
+    decoder = DeepLabV3PlusDecoder(encoder.out_channels, 19, **sizes, upstream_layout=True)
+    own = decoder.state_dict()
+    whole = {f"backbone.{k}": v for k, v in encoder.state_dict().items()}
+    whole |= {key: slot.read(own) for key, slot in keys.slots(decoder, keys.v3plus_decoder).items()}
     torch.save(whole, file)
-    bindings = [*small, *more, *_own(str(data), ENCODER_WEIGHTS=str(file))]
+    bindings = [*small, *more, *_own(str(data), DEEPLAB_WEIGHTS=str(file))]
     arguments = ["--gin", "recipes/climategan_paper.gin", "--device", "cpu", "--precision", "fp32"]
     arguments += [flag for binding in bindings for flag in ("-p", binding)]
-    cli_error = [*arguments, "--output", str(tmp_path / "other"), "-p", "ENCODER_WEIGHTS = 'nowhere.pth'"]
+    cli_error = [*arguments, "--output", str(tmp_path / "other"), "-p", "DEEPLAB_WEIGHTS = 'nowhere.pth'"]
     with pytest.raises(SystemExit) as left:
         cli.run(run.main, cli_error)
     assert left.value.code == 2
@@ -114,7 +137,8 @@ def test_the_published_recipe_trains_on_lists_of_ones_own(tmp_path: Path, capsys
     records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     validated = [r["step"] for r in records if "val/masker/m/bce/s" in r]
     assert validated == [2, 4]  # epochs of two steps
-    assert {"val/r/mask_iou", "val/rf/l1_in_mask", "val/critic/p/gan/rf"} <= set(records[-1])
+    assert {"val/r/mask_iou", "val/critic/p/gan/rf"} <= set(records[-1])
+    assert "val/rf/l1_in_mask" not in records[-1]  # the published list of rf has no true floods
     sheets = {p.name.removesuffix("_000004.png") for p in (output / "samples").glob("*_000004.png")}
     masker = {f"{domain}_{task}" for domain in ("s", "r") for task in ("s", "d", "m")}
     assert sheets == {"step", "rf_p", "r_flood", *masker}

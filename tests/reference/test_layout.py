@@ -117,7 +117,7 @@ def test_every_discriminator_is_recognised(name: str) -> None:
 @pytest.mark.parametrize("name", names("generator_default"))
 def test_the_published_recipe_trains_on_from_a_public_checkpoint(name: str) -> None:
     lists = {f"{split}_{domain}": "list.json" for split in ("TRAIN", "VAL") for domain in ("S", "R", "RF")}
-    macros = {**lists, "DATA": ".", "VGG_WEIGHTS": None, "ENCODER_WEIGHTS": "weights.pth"}
+    macros = {**lists, "DATA": ".", "VGG_WEIGHTS": None, "DEEPLAB_WEIGHTS": "weights.pth"}
     config.parse("recipes/climategan_paper.gin", [f"{macro} = {value!r}" for macro, value in macros.items()])
     with torch.device("meta"):
         system = config.build(System, strict=False)
