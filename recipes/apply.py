@@ -78,7 +78,7 @@ def _write_all(
         "timings": watch,
         "layout": "HWC",
     }
-    output, written = Path(flags.output), []
+    output, written, dry = Path(flags.output), [], 0
     output.mkdir(parents=True, exist_ok=True)
     with tqdm(total=len(found), unit="photo", disable=None) as progress:
         for batch in photos.batches(found, flags.batch):
@@ -90,6 +90,8 @@ def _write_all(
                 x = np.stack(pictures)
             angles = torch.stack([_angles(flags.seed + photo.index) for photo in batch])
             made = model.infer_all(x, angles=angles, **options)
+            if made.mask is not None:
+                dry += sum(not mask.any() for mask in made.mask)
             results = {name: getattr(made, name) for name in events}
             results |= {"mask": made.mask} if flags.save_masks and made.mask is not None else {}
             results |= {"input": x} if flags.save_input else {}
@@ -99,6 +101,9 @@ def _write_all(
                         written.append(photos.target(output, photo.path, name))
                         write_image(written[-1], picture)
             progress.update(len(batch))
+    if dry and "flood" in events:
+        advice = "try a lower --threshold or a longer training"
+        print(f"no water is predicted in {dry} of {len(found)} photos: {advice}", file=sys.stderr)
     return written
 
 
@@ -174,7 +179,10 @@ def _check(flags: argparse.Namespace) -> list[str]:
 def _check_possible(loaded: LoadedModel, events: Sequence[str], *, asked: bool) -> list[str]:
     able = possible(loaded.model)
     missing = [name for name in events if name not in able]
-    if missing and (asked or not able):
+    if loaded.model.masker is None:
+        fix = "pass a run with a masker; in Python, its painter paints under masks of yours: model.paint(x, mask)"
+        raise InputError("--run", expected="a model that predicts", got="a painter alone", fix=fix)
+    if missing and asked:
         expected = f"{', '.join(able) or 'none'}, which this run's model can make"
         fix = "choose another run, or other --events"
         raise InputError("--events", expected=expected, got=", ".join(missing), fix=fix)

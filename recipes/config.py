@@ -178,6 +178,15 @@ def build(configurable: Callable[..., Any], *, strict: bool = True) -> Any:
 
 def _check_complete() -> None:
     """Every macro that is read must be set, and everything marked as required bound."""
+    unset = [
+        scope
+        for (scope, selector), bound in gin.config._CONFIG.items()
+        if selector == "gin.macro" and bound.get("value") is gin.REQUIRED
+    ]
+    if unset:
+        got = f"none for {', '.join(unset)}"
+        fix = f"write {unset[0]} = ... in a recipe that includes it, or with -p"
+        raise InputError("the recipe", expected="a value for every macro that it asks for", got=got, fix=fix)
     try:
         gin.config.validate_macros_hook(gin.config._CONFIG)
         gin.config.find_missing_overrides_hook(gin.config._CONFIG)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gancomponents.errors import InputError
@@ -71,11 +72,13 @@ def _describe(upstream: files.Upstream, layout: Layout) -> None:
 def _check(name: str, network: Network, given: files.State, *, keys: bool) -> None:
     """Every key of upstream's is used, every entry of ours filled, or nothing is written."""
     faults = network.faults({key: tuple(value.shape) for key, value in given.items()})
+    faults += [f"{key}: NaN or infinity" for key, value in given.items() if not torch.isfinite(value).all()]
     if not faults:
         return
     if keys:
         print("\n".join(faults))
-    got = f"{len(faults)} faults, first {'; '.join(faults[:3])}"
+    count = f"{len(faults)} fault{'s' * (len(faults) > 1)}"
+    got = f"{count}, first {'; '.join(faults[:3])}"
     fix = "check that the file is whole and of a configuration that upstream has; --keys lists all faults"
     raise InputError(name, expected="exactly the entries of its architecture", got=got, fix=fix)
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,14 @@ from gancomponents.data import (
     read_kitti,
     read_list,
 )
+from gancomponents.data.loader import collate
+from gancomponents.data.mixing import check_mixing
 from gancomponents.errors import InputError, check_whole
 from recipes.sources import Folder, Source, Town
 
 __all__ = ["Data", "Folder", "Source", "Town"]
 
+_INCOMPLETE = ("error", "skip", "keep")
 #: What each domain's lists usually hold beside the image.
 _TASKS = {"s": ("s", "d", "m"), "r": ("m",), "rf": ("m",), "kitti": ("s", "d")}
 
@@ -36,12 +40,15 @@ class Data:
         source: where the lists are.
         train: the training list of every domain, in the source's folder or anywhere else by its whole path;
             environment variables and ``~`` are expanded, here and below. For kitti, also the folder into which
-            Virtual KITTI 2 was unpacked.
+            Virtual KITTI 2 was unpacked. A domain whose list is None is left out.
         val: the held-out list of every domain.
-        truth: lists in the rows of ``val`` with the true labels where ``val`` has pseudo-labels or none.
+        truth: lists in the rows of ``val`` with the true labels where ``val`` has pseudo-labels or none; for rf,
+            the same streets dry, with their masks, where ``val`` has them flooded. Without it, held-out
+            pictures of rf are painted as they are, and not compared with true floods one by one.
         tasks: the tasks that training reads from every domain, beside the image x, where they are not s: s, d, m;
             r: m; rf: m; kitti: s, d.
-        skip_incomplete: leave out training rows that lack one of the tasks; otherwise such a row is an error.
+        incomplete: what becomes of training rows that lack one of the tasks: "error", "skip" (left out) or "keep"
+            (they teach the tasks that they have).
         size: height and width of the network's square input, pixels.
         crop: with a frame's shorter side at ``size``, the square that is cropped at random for training, then
             resized to ``size``; None keeps the published ratio of 600 in 640.
@@ -62,11 +69,11 @@ class Data:
         self,
         source: Source,
         *,
-        train: Mapping[str, str],
-        val: Mapping[str, str],
-        truth: Mapping[str, str] | None = None,
+        train: Mapping[str, str | None],
+        val: Mapping[str, str | None],
+        truth: Mapping[str, str | None] | None = None,
         tasks: Mapping[str, Sequence[str]] | None = None,
-        skip_incomplete: bool = False,
+        incomplete: str = "error",
         size: int = 128,
         crop: int | None = None,
         flip: float = 0.5,
@@ -81,14 +88,19 @@ class Data:
         stretch: bool = False,
     ):
         for name, lists in {"train": train, "val": val, "truth": truth or {}}.items():
-            if not isinstance(lists, Mapping) or not all(isinstance(x, str) for x in lists.values()):
+            if not isinstance(lists, Mapping) or not all(isinstance(x, str | None) for x in lists.values()):
                 raise ValueError(f"{name} must be a list's name for each domain, got {lists!r}")
         if not hasattr(source, "locate"):
             raise ValueError(f"source must be one such as @data.Town() or @data.Folder(), got {source!r}")
         self.source = source
-        self.train_lists, self.val_lists, self.truth_lists = dict(train), dict(val), dict(truth or {})
+        self.train_lists, self.val_lists, self.truth_lists = (
+            {domain: name for domain, name in lists.items() if name is not None}
+            for lists in (train, val, truth or {})
+        )
         self.tasks = {**_TASKS, **(tasks or {})}
-        self.skip_incomplete = skip_incomplete
+        if incomplete not in _INCOMPLETE:
+            raise ValueError(f"incomplete must be one of {_INCOMPLETE}, got {incomplete!r}: choose one")
+        self.incomplete = incomplete
         self.depth_buckets, self.depth_stretch, self.mixing = depth_buckets, depth_stretch, mixing
         self.size, self.crop, self.flip = size, crop, flip
         self.colour_jitter, self.target_stride = colour_jitter, target_stride
@@ -131,6 +143,8 @@ class Data:
                 raise ValueError(
                     f"tasks must not have d in {relative[0]} with depth_buckets: its depth has no scale"
                 )
+        if self.mixing is not None:
+            check_mixing(self.mixing)
         self._check_batches()
         self._transform(train=True)
 
@@ -160,11 +174,12 @@ class Data:
         """Images of a domain in a batch."""
         return self.batch_size if isinstance(self.batch_size, int) else self.batch_size[domain]
 
-    def prepare(self, domains: Sequence[str]) -> None:
+    def prepare(self, domains: Sequence[str], *, validate: bool = False) -> None:
         """Find (or render) the data and check every file of every list, so that training meets no surprise.
 
         Args:
             domains: those in use, of training and held-out lists alike.
+            validate: whether losses of the held-out lists will be asked for, which needs the tasks of training.
 
         Raises:
             InputError: for the first list or file that is missing, unreadable or wrong.
@@ -174,28 +189,39 @@ class Data:
             self._training_set(domain, 0).check()
         for domain in (domain for domain in domains if domain in self.val_lists):
             self.held_out(domain).check()
-        if "rf" in domains and {"rf"} <= set(self.val_lists) & set(
-            self.truth_lists
-        ):  # otherwise the held-out ones
+            if validate:
+                self._validation_set(domain)  # which complains of rows that lack a task
+        if "rf" in domains and self.knows_floods:  # otherwise they are the held-out ones
             self.flooded().check()
 
     def loader(self, seed: int, domains: Sequence[str]) -> DomainLoader:
         """The training batches of these domains."""
         datasets = {domain: self._training_set(domain, seed) for domain in domains}
         sizes = {domain: self.batch_of(domain) for domain in domains}
-        return DomainLoader(datasets, sizes, mixing=self.mixing, seed=seed, workers=self.workers)
+        mixing = self.mixing if len(domains) > 1 else None  # one domain alone mixes with nothing
+        try:
+            return DomainLoader(datasets, sizes, mixing=mixing, seed=seed, workers=self.workers)
+        except InputError:
+            raise
+        except ValueError as error:  # of the mixing, all else being checked
+            raise InputError("data.Data.mixing", got=str(error), fix="correct that binding") from error
 
     def validation_batches(self, domains: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """The held-out lists of these domains as training would read them, without augmentation, once through."""
-        datasets = {}
-        for domain in (domain for domain in domains if domain in self.val_lists):
-            files = self._files(self.val_lists[domain], domain)
-            datasets[domain] = self._sized(files, domain, self._transform(train=False), seed=0)
-        if not datasets:
-            return
-        sizes = {domain: min(self.batch_of(domain), len(frames)) for domain, frames in datasets.items()}
-        loader = DomainLoader(datasets, sizes, seed=0)
-        yield from loader.iterate(0, loader.steps_per_epoch)
+        """The held-out lists of these domains as training would read them, without augmentation, each once through.
+
+        Batches of several domains go side by side; a shorter list is missing from the last ones.
+        """
+        streams = {
+            domain: _whole(self._validation_set(domain), self.batch_of(domain))
+            for domain in domains
+            if domain in self.val_lists
+        }
+        for batches in zip_longest(*streams.values()):
+            yield {d: batch for d, batch in zip(streams, batches, strict=True) if batch is not None}
+
+    def _validation_set(self, domain: str) -> DomainDataset:
+        files = self._files(self.val_lists[domain], domain)
+        return self._sized(files, domain, self._transform(train=False), seed=0)
 
     def held_out(self, domain: str) -> DomainDataset:
         """The held-out frames of a domain: whole, centred, with labels at full size; true ones where known."""
@@ -204,6 +230,11 @@ class Data:
                 self.truth_lists[domain], domain, stored_as="s"
             )  # true labels, depth in metres
         return self._plain(self.val_lists[domain], domain)
+
+    @property
+    def knows_floods(self) -> bool:
+        """Whether every held-out picture of rf is there dry and flooded: the truth list has it dry."""
+        return {"rf"} <= set(self.val_lists) & set(self.truth_lists)
 
     def flooded(self, domain: str = "rf") -> DomainDataset:
         """The held-out flooded pictures, in the order of `held_out`."""
@@ -237,7 +268,8 @@ class Data:
             depth=depth,
             stretch=self.stretch,
             max_samples=max_samples,
-            skip_incomplete=self.skip_incomplete,
+            skip_incomplete=self.incomplete == "skip",
+            partial=self.incomplete == "keep" and domain != "rf",  # the painter paints under every mask
             min_size=self.size,
             seed=seed,
         )
@@ -280,6 +312,13 @@ class Data:
             fix = "bind data.Data.train, val and truth to lists that are there; truth may be {}"
             raise InputError(str(path), expected="a list of files", got="no such file", fix=fix)
         return path
+
+
+def _whole(frames: DomainDataset, size: int) -> Iterator[dict[str, Tensor]]:
+    """Every sample of a list in order, in batches, the last one as large as what is left."""
+    for start in range(0, len(frames), size):
+        samples = [frames.sample(index) for index in range(start, min(start + size, len(frames)))]
+        yield collate(samples, frames.tasks)
 
 
 class _Transform:

@@ -92,12 +92,14 @@ def _add(flags: argparse.Namespace) -> None:
 
 def _check(flags: argparse.Namespace) -> None:
     files = read_list(flags.list, TASKS, must_exist=False)
-    report = survey(files, flags.domain)
+    named = [part for part in flags.list.stem.split("_") if part in DOMAINS]
+    domain = flags.domain or (named[0] if named else "r")
+    report = survey(files, domain)
     problems = report["problems"]
     if flags.json:
         print(json.dumps(report, indent=2))
     else:
-        print("\n".join(_describe(str(flags.list), report)))
+        print("\n".join(_describe(f"{flags.list}, read as domain {domain}", report)))
     if problems:
         fix = "mend or leave out what is named above"
         got = f"{len(problems)} that {'is' if len(problems) == 1 else 'are'} not"
@@ -200,6 +202,11 @@ def _by_stem(task: str, folder: Path) -> dict[str, Path]:
 
 
 def _check_new(*paths: Path | None) -> None:
+    named = [path.absolute() for path in paths if path is not None]
+    if len(set(named)) < len(named):
+        raise InputError(
+            "--val", expected="another file than --output", got=str(named[0]), fix="choose another"
+        )
     for path in paths:
         if path is None:
             continue
@@ -249,7 +256,11 @@ def _parser() -> argparse.ArgumentParser:
     add.set_defaults(command=_add)
     check = commands.add_parser("check", help="read every file of a list and say what is in them")
     check.add_argument("list", type=Path, metavar="LIST")
-    check.add_argument("--domain", choices=DOMAINS, default="r", help="how labels and depth are stored (r)")
+    check.add_argument(
+        "--domain",
+        choices=DOMAINS,
+        help="how labels and depth are stored (default: the list's name tells, or r)",
+    )
     check.add_argument("--json", action="store_true", help="print the result as JSON")
     check.set_defaults(command=_check)
     return parser

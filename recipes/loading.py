@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from gancomponents.errors import InputError
+from gancomponents.errors import InputError, check_whole
 from gancomponents.layers import fuse_batch_norms, spectral_norms
 from gancomponents.training import Runtime, checkpoint
 from recipes import config
@@ -72,7 +72,9 @@ def load_model(
         config.parse(str(file))
         # The weights are read from the checkpoint: pretrained ones would be downloaded in vain.
         config.override("PretrainedEncoder", "weights", None)
-        size = config.bound("data.Data.size", default_size)
+        size = check_whole(
+            "data.Data.size", config.bound("data.Data.size", default_size), minimum=1, fix=f"correct {file}"
+        )
         stretch = bool(config.bound("data.Data.stretch", False))
         with torch.random.fork_rng(devices=[]):
             model = config.build(ClimateGAN, strict=False)

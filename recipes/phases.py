@@ -49,6 +49,8 @@ class Phases:
         if unit not in UNITS:
             raise ValueError(f"unit must be one of {UNITS}, got {unit!r}: choose one")
         self.unit = unit
+        if not isinstance(spans or {}, Mapping):
+            raise ValueError(f"phases must be {{name: (first, last + 1)}}, got {spans!r}: write a dictionary")
         self.spans: dict[str, Span] = {}
         for name, span in (spans or {}).items():
             self.spans[name] = _checked(name, span)

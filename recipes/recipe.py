@@ -21,7 +21,7 @@ class Recipe:
         system: the networks, their objectives and optimisers.
         data: the training and held-out data.
         steps: total number of steps; it changes no schedule. None where ``epochs`` says how long.
-        epochs: total number of epochs, pre-training included.
+        epochs: total number of epochs, pre-training included; where there are ``steps`` too, they count.
         unit: what learning-rate schedules, phases, ``sample_every``, ``save_every`` and ``validate_every`` count:
             "step" or "epoch". The length of an epoch is the data's, see `gancomponents.data.DomainLoader`.
         phases: what is on from when, see `recipes.phases.Phases`; which there are is the system's affair.
@@ -83,7 +83,7 @@ class Recipe:
         self.system, self.data, self.seed = system, data, seed
         self.steps, self.epochs = steps, epochs
         self.phases = Phases(phases, unit=unit)
-        system.check_phases(self.phases)
+        system.check_phases(self.phases, data)
         self.domains = system.domains(data.domains)
         self.pretraining = system.domains(data.domains, pretraining=True) if self.phases.pretraining else ()
         self.log_every, self.sample_every, self.save_every = log_every, sample_every, save_every
@@ -111,10 +111,16 @@ class Recipe:
                 self.loop.rehearse(single)
         except (ValueError, TypeError, RuntimeError, LookupError, AttributeError) as error:
             # Nothing but the configuration went in, so whatever does not fit is its fault.
-            fix = "bind another data.Data.size, or networks and losses that fit it and each other"
+            fix = "bind networks, losses and data that fit each other, or another data.Data.size"
             got = " ".join(str(error).split())
-            raise InputError(f"data.Data.size = {self.data.size}", got=got, fix=fix) from error
+            what = f"a rehearsal of the recipe at data.Data.size = {self.data.size}"
+            raise InputError(what, got=got, fix=fix) from error
         self.loop.train()
+
+    @property
+    def length(self) -> str:
+        """How long the recipe trains, in words."""
+        return f"{self.epochs} epochs" if self.steps is None else f"{self.steps} steps"
 
     def timeline(self) -> Timeline:
         """The phases over the steps of the data, which must be prepared."""

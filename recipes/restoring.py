@@ -26,6 +26,7 @@ class Start:
         before: scores of the untrained networks; None where they are yet to be found.
         notes: what the user should know, a line each.
         partial: whether a checkpoint has networks that these players do not take.
+        afresh: whether there are weights alone, so that training starts at its beginning.
     """
 
     step: int
@@ -33,6 +34,7 @@ class Start:
     before: dict[str, float] | None = None
     notes: list[str] = field(default_factory=list)
     partial: bool = False
+    afresh: bool = False
 
 
 def read(sources: Mapping[str, Path], loop: AdversarialLoop) -> Start:
@@ -41,6 +43,7 @@ def read(sources: Mapping[str, Path], loop: AdversarialLoop) -> Start:
     One checkpoint of the same networks and optimisers is taken whole, look-ahead weights included, and training
     goes on exactly. Anything else is put together by name, of settled weights, at an even step so that the next
     half of a pair is an extrapolation; step and everything that is of no part come from the painter's.
+    Weights without a training state (converted ones, a bare file) start at step 0.
 
     Raises:
         InputError: where a checkpoint is damaged, or lacks something that the networks need.
@@ -136,6 +139,11 @@ class _Assembly:
         players = {name: self._player(name, player) for name, player in self.loop.players.items()}
         if self.faults:
             source, key, own, saved = self.faults[0]
+            part = part_of(key)
+            if saved is None and not any(part_of(f"model.{k}") == part for k in source.sets.get("model", {})):
+                what = {"m": "masker", "p": "painter"}[part]
+                fix = "pass the path of a run that has one; were m and p swapped?"
+                raise InputError(str(source.path), expected=f"a {what} in it", got="none", fix=fix)
             raise InputError(
                 str(source.path),
                 expected=f"a checkpoint of this recipe's networks, {key} {tuple(own.shape)}",
@@ -143,16 +151,23 @@ class _Assembly:
                 "differ in all",
                 fix="resume with the recipe and bindings that it was trained with, see config.gin in its run",
             )
-        step = self._of("p").step
-        step += step % 2
+        last = self._of("p")
+        step = last.step + last.step % 2 if last.loop is not None else 0
         unused = list(self._unused())
-        notes = [f"taken by name from {self}, to go on at step {step}", *unused]
+        how = f"to go on at step {step}" if last.loop is not None else "weights alone, to start at step 0"
+        notes = [f"taken by name from {self}, {how}", *unused]
         if self.afresh:
             notes.append(
                 f"{self}: not in there, so these start afresh: {', '.join(dict.fromkeys(self.afresh))}"
             )
         rng = self.loop.runtime.rng_state()
-        return Start(step, {"players": players, "rng": rng}, None, notes, partial=bool(unused))
+        return Start(
+            step,
+            {"players": players, "rng": rng},
+            notes=notes,
+            partial=bool(unused),
+            afresh=last.loop is None,
+        )
 
     def __str__(self) -> str:
         return " and ".join(str(source.path) for source in self.sources.values())

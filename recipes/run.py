@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from gancomponents.errors import check_whole
+from gancomponents.errors import InputError, check_whole
 from recipes import cli, config, resuming
 from recipes.folder import RunFolder
 from recipes.recipe import Recipe
@@ -34,6 +34,7 @@ _LARGEST = 2**63 - 1
 def main(arguments: Sequence[str]) -> None:
     """Parse the command line, build the recipe, and train it."""
     flags = _parser().parse_args(arguments)
+    _check_installation()
     settings = {
         "steps": flags.steps,
         "seed": flags.seed,
@@ -43,6 +44,9 @@ def main(arguments: Sequence[str]) -> None:
     config.parse(flags.gin, [*flags.binding, *_as_bindings(settings)])
     name = config.name_of(flags.gin)
     request = resuming.parse(flags.resume, config.bound("run.Recipe.load_paths", None))
+    if flags.resume is None and any((config.bound("run.Recipe.load_paths", None) or {}).values()):
+        fix = "pass --resume, or leave run.Recipe.load_paths at None"
+        raise InputError("run.Recipe.load_paths", expected="--resume beside it", got="none", fix=fix)
     output = Path(flags.output) if flags.output else None
     by_parts = request is not None and bool(request.paths)
     if not by_parts:  # by parts, what may be given depends on the networks
@@ -57,13 +61,7 @@ def main(arguments: Sequence[str]) -> None:
     if flags.dry_run:
         _describe(name, recipe)
         return
-    where = f"from {plan}" if plan.sources else "from the start"
-    print(f"{name}: {_length(recipe)} {where} on {recipe.runtime}; pictures in {folder.samples}", flush=True)
     recipe.run(name, folder, plan.sources)
-
-
-def _length(recipe: Recipe) -> str:
-    return f"{recipe.epochs} epochs" if recipe.steps is None else f"{recipe.steps} steps"
 
 
 def _parts(recipe: Recipe) -> dict[str, bool]:
@@ -139,10 +137,22 @@ def _claim(name: str, plan: resuming.Plan, request: resuming.Request | None) -> 
     return folder
 
 
+def _check_installation() -> None:
+    """torch and torchvision of different builds fail late, in a loader's thread: ask now."""
+    try:
+        import torchvision  # noqa: F401
+    except (ImportError, RuntimeError) as error:
+        got = f"torch {torch.__version__} and a torchvision that says {' '.join(str(error).split())!r}"
+        fix = "install both again, from the same index"
+        raise InputError(
+            "the installation", expected="torch and torchvision that fit", got=got, fix=fix
+        ) from error
+
+
 def _describe(name: str, recipe: Recipe) -> None:
     """Print what would be trained and what a step costs; the weights in memory change, no file does."""
     print(config.operative_text())
-    print(f"{name}: {_length(recipe)} on {recipe.runtime}, seed {recipe.seed}")
+    print(f"{name}: {recipe.length} on {recipe.runtime}, seed {recipe.seed}")
     total = 0
     for part, module in recipe.system.parts().items():
         count = sum(p.numel() for p in module.parameters())
@@ -153,6 +163,10 @@ def _describe(name: str, recipe: Recipe) -> None:
     batch = recipe.system.example_batch(recipe.data, generator, recipe.domains)
     shapes = {domain: tuple(fields["x"].shape) for domain, fields in batch.items()}
     print("  batch: " + ", ".join(f"{domain} {shape}" for domain, shape in shapes.items()))
+    print(
+        "  data and weights to start from are not looked at; three steps follow, in a training's memory",
+        flush=True,
+    )
     seconds = []
     for step in range(3):
         begin = time.perf_counter()

@@ -45,11 +45,18 @@ class Session:
         """
         recipe, folder, system = self.recipe, self.folder, self.recipe.system
         found = self._read(start)
-        recipe.data.prepare((*recipe.pretraining, *recipe.domains))
+        recipe.data.prepare(
+            (*recipe.pretraining, *recipe.domains), validate=recipe.validate_every is not None
+        )
         self.timeline = recipe.timeline()
         self.total = recipe.steps if recipe.steps is not None else self.timeline.steps(recipe.epochs or 0)
+        where = f"from {' and '.join(map(str, start.values()))}" if start else "from the start"
+        what = f"{self.name}: {recipe.length} {where} on {recipe.runtime}"
+        print(f"{what}; pictures in {folder.samples}", flush=True)
         if found is None:
             system.load_pretrained()
+        else:
+            self._check_step(start, found.step, self.total)
         folder.create(afresh=found is None)
         first, before = 0, None
         if found is not None:
@@ -80,11 +87,14 @@ class Session:
             return None
         recipe, folder = self.recipe, self.folder
         found = restoring.read(start, recipe.loop)
-        if recipe.steps is not None and found.step > recipe.steps:
-            got, fix = f"one at step {found.step}", f"pass --steps {found.step} or more"
-            name = " and ".join(str(path) for path in start.values())
-            expected = f"a checkpoint of at most {recipe.steps} steps"
-            raise InputError(name, expected=expected, got=got, fix=fix)
+        if recipe.steps is not None:
+            self._check_step(start, found.step, recipe.steps)
+        if found.afresh and folder.config.exists():
+            expected, fix = (
+                "a new folder for what starts from another's weights",
+                "pass an --output of its own",
+            )
+            raise InputError(f"--output {folder.path}", expected=expected, got="that run's own", fix=fix)
         if found.partial and folder.config.exists():
             expected = "a new folder for a model that has only a part of the run's"
             fix = "choose another --output"
@@ -92,6 +102,13 @@ class Session:
         for note in found.notes:
             print(note, file=sys.stderr)
         return found
+
+    def _check_step(self, start: Mapping[str, Path], step: int, total: int) -> None:
+        if step > total:
+            name = " and ".join(str(path) for path in start.values())
+            fix = f"pass --steps {step} or more"
+            expected = f"a checkpoint of at most {total} steps"
+            raise InputError(name, expected=expected, got=f"one at step {step}", fix=fix)
 
     def _batches(self, first: int) -> Iterator[Batch]:
         recipe = self.recipe
@@ -157,7 +174,13 @@ class Session:
                 fix="lower the learning rate, or use --precision fp32; the last checkpoint is intact",
             )
         rates = self.recipe.loop.learning_rates()
-        scalars = {**named, **rates, "images_per_second": self.clock.images_per_second()}
+        totals: dict[str, float] = {}
+        for name, value in named.items():
+            part = name.split("/", 1)[0]
+            totals[part] = totals.get(part, 0.0) + value
+        epoch = self.timeline.moment(step - 1).epoch
+        scalars = {"epoch": epoch, **named, **totals, **rates}
+        scalars["images_per_second"] = self.clock.images_per_second()
         self._record(step, scalars)
         self.trackers.log(step, scalars)
         return scalars
@@ -167,13 +190,14 @@ class Session:
         recipe, system = self.recipe, self.recipe.system
         recipe.loop.train(False)
         with torch.random.fork_rng(devices=[]), torch.no_grad(), system.generator.settled():
-            sums: dict[str, list[Tensor]] = {}
-            for batch in recipe.data.validation_batches(recipe.domains):
+            means: dict[str, _Mean] = {}
+            for batch in recipe.data.validation_batches((*recipe.pretraining, *recipe.domains)):
                 for name, loss in recipe.loop.rehearse(batch).items():
-                    sums.setdefault(name, []).append(loss)
+                    first = name.rsplit("/", 1)[-1].split("+")[0]  # the domain, or the first of several
+                    means.setdefault(name, _Mean()).add(loss, len(batch[first]["x"]))
             for name, sheet in system.sheets(recipe.data, recipe.runtime).items():
                 self._show(step, name, sheet)
-        found = {name: torch.stack(values).mean().item() for name, values in sums.items()}
+        found = {name: mean.value() for name, mean in means.items()}
         found |= system.evaluate(recipe.data, recipe.runtime)
         recipe.loop.train()
         scalars = {f"val/{name}": value for name, value in found.items()}
@@ -225,6 +249,20 @@ class Session:
         events = system.show_events(data, runtime, folder.events)
         folder.write(folder.operative_config, config.operative_text())
         write_report(self.name, folder, table, events)
+
+
+class _Mean:
+    """A mean of losses, weighted by how many samples each is of."""
+
+    def __init__(self) -> None:
+        self.sum: Tensor | float = 0.0
+        self.count = 0
+
+    def add(self, loss: Tensor, count: int) -> None:
+        self.sum, self.count = self.sum + loss * count, self.count + count
+
+    def value(self) -> float:
+        return float(self.sum) / self.count
 
 
 class Stays:

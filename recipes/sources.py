@@ -59,6 +59,8 @@ class Town:
         self.size, self.count, self.val_count, self.seed = size, count, val_count, seed
 
     def training_rows(self, domain: str) -> int | None:
+        if domain not in ("s", "r", "rf"):
+            return None  # a list of another place
         return self.count.get(domain, 0) if isinstance(self.count, Mapping) else self.count
 
     def locate(self) -> Path:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from gancomponents.metrics import ImageFeatures, fid, inception, kid
+from gancomponents.metrics import FeatureSet, ImageFeatures, fid, inception, kid
 from gancomponents.training import Runtime
 
 _logger = logging.getLogger("gancomponents")
 
-#: Dry pictures, the masks to paint under, and the truly flooded pictures.
-Triples = Iterable[tuple[Tensor, Tensor, Tensor]]
+#: Pictures and the masks to paint under, in batches.
+Dry = Iterable[tuple[Tensor, Tensor]]
 
 
 class PaintedDistances:
@@ -30,26 +30,28 @@ class PaintedDistances:
         self._make = features or inception
         self._features: ImageFeatures | None = None
         self._failed = False
+        self._real: FeatureSet | None = None
 
     def __call__(
-        self, paint: Callable[[Tensor, Tensor], Tensor], frames: Triples, runtime: Runtime
+        self, paint: Callable[[Tensor, Tensor], Tensor], dry: Dry, floods: Iterable[Tensor], runtime: Runtime
     ) -> dict[str, float]:
-        """The scores ``fid`` and ``kid`` of what ``paint(x, m)`` makes of the frames, lower is better; or none."""
+        """The scores ``fid`` and ``kid`` of what ``paint(x, m)`` makes of dry pictures, lower is better; or none.
+
+        Floods are looked at the first time alone.
+        """
         features = self._prepared()
         if features is None:
             return {}
-        painted, real = [], []
-        for dry, mask, wet in frames:
-            x, m = (t.to(runtime.device) for t in (dry, mask))
-            painted.append(paint(x, m).float().clamp(-1, 1).cpu())
-            real.append(wet)
-        if sum(map(len, real)) < 2:
-            return {}
+        painted = (
+            paint(x.to(runtime.device), m.to(runtime.device)).float().clamp(-1, 1).cpu() for x, m in dry
+        )
         with torch.random.fork_rng(devices=[]):
-            sets = [
-                features(batches, source=name) for name, batches in (("real", real), ("painted", painted))
-            ]
-            return {"fid": fid(*sets).value, "kid": kid(*sets).value}
+            if self._real is None:
+                self._real = features(floods, source="real floods")
+            fake = features(painted, source="painted floods")
+            if min(len(self._real.values), len(fake.values)) < 2:
+                return {}
+            return {"fid": fid(self._real, fake).value, "kid": kid(self._real, fake).value}
 
     def _prepared(self) -> ImageFeatures | None:
         if self._features is None and not self._failed:

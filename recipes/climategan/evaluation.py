@@ -136,9 +136,10 @@ def _score(
             found = _score_masker(predict, data.held_out(domain), runtime)
             scores |= {f"{domain}/{key}": value for key, value in found.items()}
     if paint is not None and "rf" in data.val_lists:
-        scores |= {f"rf/{key}": value for key, value in _score_painter(paint, data, runtime).items()}
+        found = _score_painter(paint, data, runtime) if data.knows_floods else {}
         if distances is not None:
-            scores |= {f"rf/{key}": value for key, value in distances(paint, _floods(data), runtime).items()}
+            found |= distances(paint, _dry(data), _real_floods(data), runtime)
+        scores |= {f"rf/{key}": value for key, value in found.items()}
     return scores
 
 
@@ -171,15 +172,22 @@ def _joined(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     return torch.cat(predicted), torch.cat(true)
 
 
-def _floods(data: Data) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Dry pictures, masks and the truly flooded pictures of the held-out list, in batches."""
-    for dry, wet in zip(_batches(data.held_out("rf")), _batches(data.flooded()), strict=True):
-        yield dry["x"], dry["m"], wet["x"]
+def _dry(data: Data) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pictures to paint, and the masks to paint under, of the held-out list."""
+    for batch in _batches(data.held_out("rf")):
+        yield batch["x"], batch["m"]
+
+
+def _real_floods(data: Data) -> Iterator[Tensor]:
+    """Real floods: those held out, where they are known to be flooded, otherwise those of training."""
+    frames = data.flooded() if data.knows_floods else data.training_frames("rf")
+    for batch in _batches(frames):
+        yield batch["x"]
 
 
 def _score_painter(paint: Paint, data: Data, runtime: Runtime) -> Scores:
     painted, flooded, masks = [], [], []
-    for dry, m, wet in _floods(data):
+    for (dry, m), wet in zip(_dry(data), _real_floods(data), strict=True):
         painted.append(paint(dry.to(runtime.device), m.to(runtime.device)).float().cpu())
         flooded.append(wet)
         masks.append(m)
@@ -190,7 +198,7 @@ def _score_painter(paint: Paint, data: Data, runtime: Runtime) -> Scores:
     }
 
 
-def _batches(frames: DomainDataset) -> list[dict[str, Tensor]]:
-    samples = [frames.sample(index) for index in range(len(frames))]
-    groups = [samples[start : start + _BATCH] for start in range(0, len(samples), _BATCH)]
-    return [{k: torch.stack([s[k] for s in g]) for k in g[0] if isinstance(g[0][k], Tensor)} for g in groups]
+def _batches(frames: DomainDataset) -> Iterator[dict[str, Tensor]]:
+    for start in range(0, len(frames), _BATCH):
+        samples = [frames.sample(index) for index in range(start, min(start + _BATCH, len(frames)))]
+        yield {task: torch.stack([sample[task] for sample in samples]) for task in frames.tasks}

@@ -15,6 +15,10 @@ Array = npt.NDArray[Any]
 Layout = Literal["HWC", "CHW"]
 
 
+#: What rounding and resizing may add to the range of images.
+_OVERSHOOT = 0.05
+
+
 @dataclass(frozen=True)
 class Kind:
     """How images came in, so that results go out alike.
@@ -83,7 +87,8 @@ def read(x: Tensor | Array, layout: Layout | None = None) -> tuple[Tensor, Kind]
         layout: which of the two it is; None to tell by the axis of length three.
 
     Raises:
-        ValueError: an image of another shape or type, or one whose shape leaves the layout open.
+        ValueError: an image of another shape or type, on the CPU also of another range; or one whose shape leaves
+            the layout open.
 
     >>> image, kind = read(np.zeros((4, 5, 3), np.uint8))
     >>> image.shape, kind.image(image).shape
@@ -99,6 +104,13 @@ def read(x: Tensor | Array, layout: Layout | None = None) -> tuple[Tensor, Kind]
             f"x must be uint8 in 0..255 or floating in [-1, 1], got {tensor.dtype}: convert it to one of these"
         )
     channels_last = _channels_last(tuple(tensor.shape), layout)
+    if tensor.is_floating_point() and tensor.device.type == "cpu" and tensor.numel():
+        low, high = tensor.float().aminmax()
+        if not (low >= -1 - _OVERSHOOT and high <= 1 + _OVERSHOOT):  # NaN is neither
+            raise ValueError(
+                f"x must be floating in [-1, 1], got values from {float(low):g} to {float(high):g}: divide levels "
+                "by 127.5 and subtract 1, or pass them as uint8"
+            )
     single = tensor.dim() == 3
     levels = tensor.dtype == torch.uint8
     kind = Kind(numpy, levels, single, channels_last, tensor.dtype, tensor.device)

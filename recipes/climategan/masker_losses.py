@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from gancomponents.losses import (
     AdvEntLoss,
@@ -92,13 +92,13 @@ class MaskerLosses(nn.Module):
         add, real = self.terms.add, domain == "r"
         depth, logits, water = seen.depth, seen.class_logits, seen.water_logits
         if depth is not None and "d" in data and (not real or "pseudo/d" in on):
-            add(losses, "d/depth", domain, lambda: self.depth(depth, data["d"]))
+            add(losses, "d/depth", domain, lambda: self.depth(_told(depth, data, "d"), data["d"]))
         if logits is not None and "s" in data and (not real or "pseudo/s" in on):
             name = "s/pseudo_cross_entropy" if real else "s/cross_entropy"
-            add(losses, name, domain, lambda: F.cross_entropy(logits, data["s"]))
+            add(losses, name, domain, lambda: F.cross_entropy(_told(logits, data, "s"), data["s"]))
         if water is not None and "m" in data and not real:
             bce = F.binary_cross_entropy_with_logits
-            add(losses, "m/bce", domain, lambda: bce(water, data["m"].to(water.dtype)))
+            add(losses, "m/bce", domain, lambda: bce(_told(water, data, "m"), data["m"].to(water.dtype)))
 
     def _unsupervised(self, losses: Losses, seen: Seen, data: Mapping[str, Any], critics: Critics) -> None:
         add, advent, entropies = self.terms.add, self.advent, seen.entropies
@@ -109,7 +109,14 @@ class MaskerLosses(nn.Module):
                 add(losses, "s/advent", "r", lambda: advent.generator(segmentation(entropies["s"])))
         if water is not None:
             if "m" in data:
-                add(losses, "m/ground_intersection", "r", lambda: self.ground(seen.mask, data["m"]))
+                ground = lambda: self.ground(_told(seen.mask, data, "m"), data["m"])  # noqa: E731
+                add(losses, "m/ground_intersection", "r", ground)
             add(losses, "m/min_entropy", "r", lambda: self.mask_entropy(water))
             if (mask := critics.mask) is not None:
                 add(losses, "m/advent", "r", lambda: advent.generator(mask(entropies["m"])))
+
+
+def _told(prediction: Tensor, data: Mapping[str, Any], task: str) -> Tensor:
+    """What was predicted for the samples whose list tells this task (`gancomponents.data.loader.collate`)."""
+    rows = data.get(f"{task}_rows")
+    return prediction if rows is None else prediction[rows]

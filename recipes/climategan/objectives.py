@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gancomponents.data.augment import DiffAugment
-from gancomponents.losses import AdvEntLoss, AdversarialLoss, BCEGANLoss, clip_weights
+from gancomponents.losses import AdvEntLoss, AdversarialLoss, BCEGANLoss, advent_loss, clip_weights
 from gancomponents.losses.penalties import Penalty
 from gancomponents.training import Batch, Losses
 from recipes.climategan.critics import Critics
@@ -146,12 +146,12 @@ class CriticObjective(nn.Module):
     def forward(self, batch: Batch, shared: Mapping[str, Any]) -> tuple[Losses, dict[str, Any]]:
         """Losses by name, from what `GeneratorObjective` shared; nothing is handed back."""
         losses: Losses = {}
-        if all(domain in shared for domain in ADAPTED):
-            for task, critic in self._adapting().items():
-                if task in shared["s"]:
-                    # In the order of the batch, since a spectral norm moves with every pass.
-                    maps = {domain: shared[domain][task] for domain in batch if domain in ADAPTED}
-                    self._adapt(losses, task, critic, maps)
+        # In the order of the batch, since a spectral norm moves with every pass.
+        present = [domain for domain in batch if domain in ADAPTED and domain in shared]
+        for task, critic in self._adapting().items():
+            maps = {domain: shared[domain][task] for domain in present if task in shared[domain]}
+            if maps:
+                self._adapt(losses, task, critic, maps)
         if "rf" in shared and self.critics.painter is not None:
             x, mask = batch["rf"]["x"], batch["rf"]["m"]
             names = [f"p/{name}" for name in ("gan", "global", "local")]
@@ -176,10 +176,13 @@ class CriticObjective(nn.Module):
     def _adapt(self, losses: Losses, task: str, critic: nn.Module, maps: Mapping[str, Tensor]) -> None:
         def game() -> Tensor:
             scores = {domain: critic(entropies) for domain, entropies in maps.items()}
-            return self.advent.discriminator(*(scores[domain] for domain in ADAPTED))
+            if len(scores) == len(ADAPTED):
+                return self.advent.discriminator(*(scores[domain] for domain in ADAPTED))
+            ((domain, alone),) = scores.items()  # a mixing may give domains steps of their own
+            return advent_loss(alone, ADAPTED.index(domain), self.advent.discriminator_kind)
 
-        self.terms.add(losses, f"{task}/advent", "s+r", game)
-        if (penalty := self.penalty) is not None:
+        self.terms.add(losses, f"{task}/advent", "+".join(d for d in ADAPTED if d in maps), game)
+        if (penalty := self.penalty) is not None and len(maps) == len(ADAPTED):
             source, target = (maps[domain] for domain in ADAPTED)
             self.terms.add(losses, f"{task}/penalty", "s+r", lambda: penalty(critic, source, target))
 

@@ -42,8 +42,10 @@ def overview(
         for domain in domains:
             frames = data.held_out(domain)
             for index in range(min(count, len(frames))):
-                flooded = data.flooded().sample(index)["x"] if domain == "rf" else None
-                rows.append(_row(model, frames.sample(index), flooded, runtime))
+                frame = frames.sample(index)
+                if domain == "rf" and data.knows_floods:
+                    frame["flooded"] = data.flooded().sample(index)["x"]
+                rows.append(_row(model, frame, domain, runtime))
                 names.append(f"{domain} {index}")
     if not rows:
         return None
@@ -73,7 +75,7 @@ def write_events(
 
 
 def _row(
-    model: ClimateGAN, frame: dict[str, Tensor], flooded: Tensor | None, runtime: Runtime
+    model: ClimateGAN, frame: dict[str, Tensor], domain: str, runtime: Runtime
 ) -> list[pictures.Picture | None]:
     x = frame["x"][None].to(runtime.device)
     seen, painted, mask, where = Prediction(None, None, None), None, None, None
@@ -83,7 +85,7 @@ def _row(
         if seen.mask is not None:
             mask = seen.mask.float().sigmoid()
             where = (mask > 0.5).float()
-        if flooded is not None:  # a flooded pair tests the painter alone, so it gets the true mask
+        if domain == "rf":  # tests the painter alone, so it gets the true mask
             where = frame["m"][None].to(x)
         if model.painter is not None and where is not None:
             painted = model.paint(x, where)
@@ -97,5 +99,5 @@ def _row(
         pictures.of_depth(frame["d"]) if "d" in frame else None,
         pictures.of_labels(frame["s"]) if "s" in frame else None,
         pictures.of_mask(frame["m"]) if "m" in frame else None,
-        None if flooded is None else pictures.of_image(flooded),
+        pictures.of_image(frame["flooded"]) if "flooded" in frame else None,
     ]

@@ -51,11 +51,11 @@ def _rows(model: ClimateGAN, data: Data, runtime: Runtime, domain: str, shown: r
             mask = frame["m"][None].to(x)
             with runtime.autocast():
                 painted = model.paint(x, mask).float()
-            flooded = data.flooded().sample(index)["x"]
+            flooded = data.flooded().sample(index)["x"] if data.knows_floods else None
             water = painted * mask - (1 - mask)
-            rows["p"].append(
-                [pictures.of_image(t[0]) for t in (x * (1 - mask), painted, flooded[None], water)]
-            )
+            true = None if flooded is None else pictures.of_image(flooded)
+            dry, wet, cut = (pictures.of_image(t[0]) for t in (x * (1 - mask), painted, water))
+            rows["p"].append([dry, wet, true, cut])
             continue
         with runtime.autocast():
             seen = imagine(model, x, x, Options(threshold=None, events=("wildfire", "smog")))

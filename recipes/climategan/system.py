@@ -4,6 +4,7 @@ import difflib
 import os
 import pickle
 from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -53,6 +54,7 @@ class System:
         distances: also score the painted floods as a set, by FID and KID; None for not.
         generator_average: builds averages of the model's weights, which are judged, shown and applied in their
             place, such as ``@optim.ExponentialMovingAverage``; None for none.
+        shown_painter: run whose painter shows the floods of a model that has none of its own.
         shown: held-out frames of each domain in a sample grid.
 
     Raises:
@@ -75,6 +77,7 @@ class System:
         pretrained: Mapping[str, str] | None = None,
         distances: PaintedDistances | None = None,
         generator_average: Callable[[nn.Module], ExponentialMovingAverage] | None = None,
+        shown_painter: str | None = None,
         shown: int = 2,
     ):
         if shown < 1:
@@ -82,8 +85,15 @@ class System:
         self.model = model
         self.critics = critics
         self.shown = shown
+        self.shown_painter = shown_painter and os.path.expanduser(os.path.expandvars(shown_painter))
+        if self.shown_painter is not None and not Path(self.shown_painter).exists():
+            fix = "bind climategan.System.shown_painter to the run of a painter"
+            raise InputError(f"shown_painter {shown_painter}", expected="a run", got="no such path", fix=fix)
         self.distances = distances
         self.pretrained = dict(pretrained or {})
+        # A variant may lack a part that a shared recipe has weights for.
+        absent = {name for name in ("masker", "painter") if getattr(model, name) is None}
+        self.pretrained = {p: f for p, f in self.pretrained.items() if p.split(".")[0] not in absent}
         known = [name for name, _ in model.named_modules() if name]
         if unknown := [part for part in self.pretrained if part not in known]:
             near = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.0)[0]
@@ -161,14 +171,21 @@ class System:
             )
         return tuple(domain for domain in offered if domain in wanted)
 
-    def check_phases(self, phases: Phases) -> None:
-        """Raise a ValueError for phases that this system does not have, or cannot be in."""
+    def check_phases(self, phases: Phases, data: Data) -> None:
+        """Raise a ValueError for phases that this system does not have, or cannot be in with these data."""
         phases.check(PHASES)
         masker, painter = self.model.masker, self.model.painter
         if masker is None and phases.spans:
             raise ValueError(
                 f"phases must be {{}} without a masker, got {phases.spans}: they are the masker's"
             )
+        for task in "sd":
+            if f"pseudo/{task}" in phases.spans and task not in data.tasks["r"]:
+                tasks = (*data.tasks["r"], task)
+                raise ValueError(
+                    f"phases must not have 'pseudo/{task}' where training reads no {task} from r: "
+                    f"bind data.Data.tasks = {{'r': {tasks}}}"
+                )
         whole = painter is not None and masker is not None and masker.mask is not None
         if "painter_for_masker" in phases.spans and not (whole and self.critics.painter is not None):
             raise ValueError(
@@ -208,19 +225,36 @@ class System:
     def sample(self, data: Data, runtime: Runtime) -> pictures.Picture | None:
         """A labelled grid of held-out frames of every domain with everything predicted, and the truth."""
         with self.generator.settled():
-            return samples.overview(self.model, data, runtime, self.shown_domains(data), self.shown)
+            return samples.overview(self._displayed, data, runtime, self.shown_domains(data), self.shown)
 
     def sheets(self, data: Data, runtime: Runtime) -> dict[str, pictures.Picture]:
         """A sheet of held-out frames for each domain and task; see `recipes.climategan.sheets`."""
         with self.generator.settled():
-            return validation_sheets(self.model, data, runtime, self.shown_domains(data), self.shown)
+            return validation_sheets(self._displayed, data, runtime, self.shown_domains(data), self.shown)
 
     def show_events(self, data: Data, runtime: Runtime, folder: Path) -> list[Path]:
         """Write what can be made of held-out real frames into ``folder``; return the files."""
         if self.model.masker is None or "r" not in data.val_lists:
             return []
         with self.generator.settled():
-            return samples.write_events(self.model, data, runtime, folder)
+            return samples.write_events(self._displayed, data, runtime, folder)
+
+    @cached_property
+    def _displayed(self) -> ClimateGAN:
+        """The model, with another's painter where it has none."""
+        if self.shown_painter is None or self.model.painter is not None:
+            return self.model
+        device = next(self.model.parameters()).device
+        painter = ClimateGAN.from_run(self.shown_painter, device=str(device)).painter
+        if painter is None:
+            fix = "bind climategan.System.shown_painter to the run of a painter"
+            raise InputError(
+                f"shown_painter {self.shown_painter}",
+                expected="a run with a painter",
+                got="none in it",
+                fix=fix,
+            )
+        return ClimateGAN(self.model.masker, painter, paste_original=self.model.paste_original)
 
     def shown_domains(self, data: Data) -> list[str]:
         """The held-out domains that this system has something to show for."""

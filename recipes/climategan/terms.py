@@ -36,8 +36,8 @@ class Terms:
                 raise ValueError(
                     f"weights must name terms among {known}, got {name!r}: did you mean {near!r}?"
                 )
-            if weight < 0:
-                raise ValueError(f"weights must be >= 0, got {name!r}: {weight}")
+            if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not weight >= 0:
+                raise ValueError(f"weights must be numbers >= 0, got {name!r}: {weight!r}")
         self.part = part
         self.weights = {**published, **weights}
 

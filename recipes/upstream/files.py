@@ -1,6 +1,7 @@
 """Reading upstream's checkpoint files: tensors and numbers only, nothing in them is ever run."""
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,12 @@ def read(paths: Sequence[Path]) -> Upstream:
 
 
 def _located(path: Path) -> Path:
+    if path.suffix == ".safetensors":
+        got, fix = (
+            "a .safetensors file, as this project writes",
+            "use it as it is: recipes.run --resume PATH",
+        )
+        raise InputError(str(path), expected="a checkpoint of upstream's", got=got, fix=fix)
     found = path / _LATEST if path.is_dir() else path
     if not found.is_file():
         raise InputError(str(found), expected="a checkpoint file", got="no such file", fix="check the path")
@@ -92,7 +99,8 @@ def _read(path: Path) -> Upstream:
 
 def _load(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of pickle protocols: what counts is said below
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever is wrong with a file, torch says it in many ways
         message = " ".join(str(error).split())
         asked = re.search(r"GLOBAL:? (?:GLOBAL )?([\w.]+)", message)

@@ -81,7 +81,11 @@ class Settings:
     """
 
     def __init__(self, overrides: Iterable[str] = ()):
-        self._overrides = dict(_parse(text) for text in overrides)
+        self._overrides: dict[str, Any] = {}
+        for name, value in map(_parse, overrides):
+            if name in self._overrides:
+                raise InputError(f"--set {name}", expected="it once", got="it twice", fix="leave one out")
+            self._overrides[name] = value
         self._taken: dict[str, Assumption] = {}
 
     def take(self, name: str, default: Any = None) -> Any:

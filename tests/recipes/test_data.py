@@ -1,5 +1,6 @@
 """The recipe's data: sources, lists of every domain, truth where it is known."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -99,3 +100,65 @@ def test_virtual_kitti_is_read_from_where_it_was_unpacked(folder: Path, tmp_path
     batch = data.loader(0, ("kitti",)).batch(0)["kitti"]
     assert (batch["s"] == 9).all()
     torch.testing.assert_close(batch["d"], torch.full_like(batch["d"], 1 / 2.5))
+
+
+def test_rows_with_any_tasks_teach_what_they_have(folder: Path, tmp_path: Path) -> None:
+    rows = json.loads((folder / "train_s.json").read_text())
+    for row, missing in zip(rows, ("s", "dm", "", "sdm"), strict=True):
+        for task in missing:
+            del row[task]
+    whole = [{task: str(folder / name) for task, name in row.items()} for row in rows]
+    (tmp_path / "partial.json").write_text(json.dumps(whole))
+    lists = {"train": {**LISTS["train"], "s": str(tmp_path / "partial.json")}, "val": LISTS["val"]}
+
+    def data(incomplete: str) -> Data:
+        return Data(Folder(str(folder)), **lists, size=SIDE, batch_size=4, incomplete=incomplete)
+
+    with pytest.raises(InputError, match="row 1: expected a path for 's'"):
+        data("error").prepare(("s",))
+    with pytest.raises(InputError, match="at least one batch of 4 rows"):
+        skipping = data("skip")
+        skipping.prepare(("s",))
+        skipping.loader(0, ("s",))
+    kept = data("keep")
+    kept.prepare(("s",))
+    batch = kept.loader(0, ("s",)).batch(0)["s"]
+    order = [next(i for i, row in enumerate(whole) if row["x"] == path) for path in batch["paths"]]
+    for task, having in {"s": {1, 2}, "d": {0, 2}, "m": {0, 2}}.items():
+        assert [order[row] for row in batch[f"{task}_rows"]] == [i for i in order if i in having]
+        assert len(batch[task]) == 2
+    assert len(batch["x"]) == 4
+    alone = kept.loader(0, ("s",)).datasets["s"].sample(2, 0)
+    torch.testing.assert_close(batch["d"][[order[r] for r in batch["d_rows"]].index(2)], alone["d"])
+
+
+def test_validation_sees_every_held_out_sample_once(folder: Path, tmp_path: Path) -> None:
+    rows = json.loads((folder / "val_s.json").read_text())
+    many = [{task: str(folder / name) for task, name in row.items()} for row in (rows * 3)[:11]]
+    (tmp_path / "val_s.json").write_text(json.dumps(many))
+    data = Data(
+        Folder(str(folder)),
+        train=LISTS["train"],
+        val={**LISTS["val"], "s": str(tmp_path / "val_s.json")},
+        size=SIDE,
+        batch_size=3,
+    )
+    data.prepare(data.domains, validate=True)
+    batches = list(data.validation_batches(("s", "r", "rf")))
+    counts = [{domain: len(fields["x"]) for domain, fields in batch.items()} for batch in batches]
+    assert counts == [{"s": 3, "r": 3, "rf": 3}, {"s": 3, "r": 1, "rf": 1}, {"s": 3}, {"s": 2}]
+
+
+def test_held_out_rows_that_validation_cannot_use_are_found_before_training(
+    folder: Path, tmp_path: Path
+) -> None:
+    rows = json.loads((folder / "val_r.json").read_text())
+    for row in rows:
+        row.update({task: str(folder / name) for task, name in row.items()})
+    del rows[1]["m"]
+    (tmp_path / "val_r.json").write_text(json.dumps(rows))
+    lists = {"train": LISTS["train"], "val": {"r": str(tmp_path / "val_r.json")}}
+    data = Data(Folder(str(folder)), **lists, size=SIDE, batch_size=2)
+    data.prepare(("r",))
+    with pytest.raises(InputError, match="row 2: expected a path for 'm'"):
+        data.prepare(("r",), validate=True)

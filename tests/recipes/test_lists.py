@@ -155,3 +155,15 @@ def test_mistakes_are_one_line_and_write_nothing(
         lists.main(command)
     assert message in str(caught.value)
     assert sorted(folders.rglob("*")) == before
+
+
+def test_held_out_rows_do_not_replace_the_others(tmp_path: Path, capsys) -> None:
+    (tmp_path / "x").mkdir()
+    for index in range(4):
+        write_image(tmp_path / "x" / f"{index}.png", np.zeros((8, 8, 3), np.uint8))
+    both = ["--output", str(tmp_path / "w.json"), "--val", str(tmp_path / "w.json")]
+    with pytest.raises(SystemExit) as left:
+        cli.run(lists.main, ["make", f"x={tmp_path / 'x'}", *both])
+    assert left.value.code == 2
+    assert "another file than --output" in capsys.readouterr().err
+    assert not (tmp_path / "w.json").exists()

@@ -7,11 +7,10 @@ import pytest
 import torch
 
 from gancomponents.training import checkpoint
-from recipes import run
+from recipes import cli, run
+from recipes.data import Data, Town
 from recipes.phases import Phases
 from tests.recipes.tiny import flags, write_data, write_kitti
-
-KITTI = Path(__file__).parents[2] / "recipes" / "climategan" / "kitti.gin"
 
 
 @pytest.fixture(scope="module")
@@ -114,5 +113,53 @@ def test_phases_change_what_is_trained_are_logged_and_resume_exactly(
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
-def test_the_pretraining_recipe_is_one_of_those_that_come_along() -> None:
-    assert "'pretrain': (0, %PRETRAIN)" in KITTI.read_text()
+def test_the_pretraining_recipe_switches_from_kitti_to_the_town(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    macros = (f"KITTI = {str(data / 'train_kitti.json')!r}", "PRETRAIN = 2", "run.Recipe.log_every = 1")
+    arguments = flags(data, output, steps=4, more=macros)
+    arguments[1] = "recipes/climategan/kitti.gin"
+    run.main(arguments)
+    records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+    domains = {
+        r["step"]: {k.split("/")[-1] for k in r if k.startswith("masker/")} for r in records if "epoch" in r
+    }
+    assert domains == {1: {"kitti"}, 2: {"kitti"}, 3: {"s", "r"}, 4: {"s", "r"}}
+
+
+def test_a_list_beside_the_town_is_not_counted_among_its_frames() -> None:
+    town = Town(size=64, count={"s": 4, "r": 4, "rf": 4})
+    lists = {"s": "train_s.json", "kitti": "elsewhere.json"}
+    Data(town, train=lists, val={}, size=64, batch_size=4)
+    assert town.training_rows("kitti") is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"), [("{'s': 1.0}", "data.Data.mixing"), ("{'s': 1.0, 'r': 1.0, 'rf': 1.0}", None)]
+)
+def test_a_mixing_may_give_domains_steps_of_their_own(
+    data: Path, tmp_path: Path, capsys, weights: str, message: str | None
+) -> None:
+    text = (
+        "include 'recipes/climategan.gin'\nfrom gancomponents.data import mixing\nfrom recipes import data\n"
+    )
+    own = tmp_path / "own.gin"
+    own.write_text(
+        "from __gin__ import dynamic_registration\n"
+        + text
+        + f"data.Data.mixing = @mixing.WeightedMixing()\nmixing.WeightedMixing.weights = {weights}\n"
+    )
+    output = tmp_path / "run"
+    arguments = flags(data, output, steps=6, more=("run.Recipe.log_every = 1",))
+    arguments[1] = str(own)
+    with pytest.raises(SystemExit) as left:
+        cli.run(run.main, arguments)
+    if message is not None:
+        assert left.value.code == 2
+        assert message in capsys.readouterr().err
+        return
+    assert left.value.code == 0
+    records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+    for record in records:
+        domains = {key.split("/")[-1] for key in record if "/" in key and not key.startswith("lr/")}
+        assert len(domains) == 1
+        assert any(key.startswith("critic/") for key in record)

@@ -71,7 +71,8 @@ def test_the_run_folder_is_complete(finished: Path) -> None:
 def test_metrics_name_every_term_and_hold_the_last_step(finished: Path) -> None:
     records = _metrics(finished)
     assert [record["step"] for record in records] == [1, 3]
-    expected = {"step", "time", "images_per_second", "lr/generator", "lr/critic"}
+    expected = {"step", "time", "epoch", "images_per_second", "lr/generator", "lr/critic"}
+    expected |= {"masker", "painter", "critic"}  # totals
     expected |= {f"masker/{t}/s" for t in ("d/depth", "s/cross_entropy", "m/bce", "m/tv")}
     unsupervised = ("s/min_entropy", "s/advent", "m/tv", "m/ground_intersection", "m/min_entropy", "m/advent")
     expected |= {f"masker/{t}/r" for t in unsupervised}
@@ -184,7 +185,8 @@ def test_every_part_may_have_a_rate_of_its_own(data: Path, tmp_path: Path) -> No
 def test_lists_of_ones_own_need_no_truth(data: Path, tmp_path: Path) -> None:
     run.main(flags(data, tmp_path / "run", steps=1, more=("data.Data.truth = {}",)))
     table = json.loads((tmp_path / "run" / "final.json").read_text())
-    assert {"s/mask_iou", "r/mask_iou", "rf/l1_in_mask"} <= set(table["after"])
+    assert {"s/mask_iou", "r/mask_iou"} <= set(table["after"])
+    assert not any(name.startswith("rf/") for name in table["after"])  # without true floods to compare with
 
 
 def test_a_seed_may_be_a_macro(data: Path, tmp_path: Path) -> None:
@@ -258,6 +260,12 @@ def test_wandb_records_offline_without_an_account(data: Path, tmp_path: Path, mo
         (["-p", "run.Recipe.phases = {'pretrian': (0, 2)}"], "did you mean 'pretrain'"),
         (["-p", "run.Recipe.phases = {'pseudo/s': 3}"], "must be a pair"),
         (["-p", "run.Recipe.phases = {'pretrain': (1, None)}"], "must start at 0 and end"),
+        (["-p", "run.Recipe.phases = 'pretrain'"], "write a dictionary"),
+        (["-p", "run.Recipe.phases = {'pseudo/s': (0, 2)}"], "reads no s from r"),
+        (["-p", "climategan.MaskerLosses.weights = {'m/tv': 'x'}"], "weights must be numbers"),
+        (["-p", "run.Recipe.load_paths = {'pm': 'runs/other'}"], "--resume beside it"),
+        (["-p", "data.Data.incomplete = 'drop'"], "incomplete must be one of"),
+        (["-p", "climategan.System.pretrained = {'maskr': 'x.pth'}"], "did you mean 'masker'"),
         (["-p", "run.Recipe.unit = 'hour'"], "unit must be one of"),
         (["-p", "run.Recipe.order = 'random'"], "order must be one of"),
         (["-p", "climategan.CriticObjective.clip = -1.0"], "clip must be above 0"),
@@ -582,4 +590,25 @@ def test_a_part_alone_and_what_is_not_held_out_is_not_shown(
     assert {path.name for path in (output / "samples").iterdir()} == pictures
     assert (output / "report.md").is_file()
     table = json.loads((output / "final.json").read_text())
-    assert {name.split("/")[0] for name in table["after"]} == {d for d in val if pictures}
+    assert {name.split("/")[0] for name in table["after"]} == {d for d in val if pictures and d != "rf"}
+
+
+def test_anothers_painter_shows_the_floods_of_a_masker(
+    data: Path, finished: Path, tmp_path: Path, capsys
+) -> None:
+    shown = f"climategan.System.shown_painter = {str(finished)!r}"
+    output = tmp_path / "run"
+    arguments = flags(data, output, more=(shown, "run.Recipe.validate_every = 2"))
+    arguments[1] = "recipes/climategan/msd.gin"
+    run.main(arguments)
+    assert (output / "samples" / "r_flood_000002.png").is_file()
+    assert (output / "events" / "r_00_flood.png").is_file()
+    weights = checkpoint.load_weights(output / "checkpoints" / "step_00000002")
+    assert not any(key.startswith("painter") for key in weights)
+    arguments = flags(data, tmp_path / "other", more=("climategan.System.shown_painter = 'nowhere'",))
+    arguments[1] = "recipes/climategan/msd.gin"
+    with pytest.raises(SystemExit) as left:
+        cli.run(run.main, arguments)
+    assert left.value.code == 2
+    assert "shown_painter nowhere: expected a run" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()

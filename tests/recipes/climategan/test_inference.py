@@ -302,3 +302,11 @@ def test_a_model_of_stretched_photos_sees_them_stretched_and_paints_in_their_own
     torch.testing.assert_close(found.flood, plain.flood / 4 + 0.1)
     even = model.infer_all(torch.zeros(1, 3, 64, 64))
     assert torch.isfinite(even.flood).all()
+
+
+@pytest.mark.parametrize("wrong", [200.0, float("nan")])
+def test_floats_of_another_range_are_refused(model: ClimateGAN, wrong: float) -> None:
+    photo = torch.zeros(3, 64, 80)
+    photo[0, 0, 0] = wrong
+    with pytest.raises(ValueError, match=r"x must be floating in \[-1, 1\]"):
+        model.infer_all(photo)

@@ -188,7 +188,8 @@ def test_domains_may_be_missing(model: ClimateGAN, critics: Critics) -> None:
         assert losses
         assert {name.rsplit("/", 1)[1] for name in losses} == {domain}
         found, _ = CriticObjective(critics)({domain: _batch()[domain]}, outputs)
-        assert set(found) == ({"critic/p/gan/rf"} if domain == "rf" else set())
+        adapting = {f"critic/{task}/advent/{domain}" for task in "sm"}
+        assert set(found) == ({"critic/p/gan/rf"} if domain == "rf" else adapting)
 
 
 def test_the_painter_leaves_the_dry_street_alone(model: ClimateGAN) -> None:
@@ -321,3 +322,28 @@ def test_an_augmented_critic_sees_mask_and_pictures_moved_alike(model: ClimateGA
     inside = picture != 0  # translation fills with zeros
     torch.testing.assert_close(picture[inside], (2 * mask - 1)[inside])
     assert (picture == 0).any()
+
+
+def test_labels_of_some_samples_are_compared_with_their_predictions_alone(
+    model: ClimateGAN, critics: Critics
+) -> None:
+    objective = GeneratorObjective(model, critics, painter=_painter()).eval()
+    whole = _batch()["s"]
+    second = {task: value[1:] for task, value in whole.items()}
+    partial = {
+        "x": whole["x"],
+        **{k: second[k] for k in "sdm"},
+        **{f"{k}_rows": torch.tensor([1]) for k in "sdm"},
+    }
+    found, expected = (objective({"s": data}, {})[0] for data in (partial, second))
+    for name in ("masker/d/depth/s", "masker/s/cross_entropy/s", "masker/m/bce/s"):
+        torch.testing.assert_close(found[name], expected[name])
+
+
+def test_a_domain_alone_still_teaches_the_adapting_critics(model: ClimateGAN, critics: Critics) -> None:
+    batch = _batch()
+    shared = GeneratorObjective(model, critics, painter=_painter())(batch, {})[1]
+    objective = CriticObjective(critics)
+    alone = [objective({d: batch[d]}, {d: shared[d]})[0][f"critic/m/advent/{d}"] for d in ("s", "r")]
+    both = objective(batch, shared)[0]["critic/m/advent/s+r"]
+    torch.testing.assert_close(alone[0] + alone[1], both, rtol=0.05, atol=0.05)  # a spectral norm moves
