@@ -3,14 +3,15 @@
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 # 97.5 % quantiles of Student's t for 1 to 10 degrees of freedom; above, the expansion in `t_quantile` is as exact.
 _QUANTILES = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281)
 _NORMAL = 1.959964
 
 
-class Interval(NamedTuple):
+@dataclass(frozen=True)
+class Interval:
     """A mean and the half width of its 95 % confidence interval; NaN for a single repetition."""
 
     mean: float

@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], metavar="N")
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--steps-masker", type=int, default=200, metavar="N")
-    parser.add_argument("--steps-painter", type=int, default=100, metavar="N")
+    parser.add_argument("--steps-painter", type=int, default=240, metavar="N")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time, a thread each")
     parser.add_argument("--json", type=Path, default=RESULTS, metavar="FILE")
     parser.add_argument("--table", action="store_true", help="train nothing: print the JSON as Markdown")
@@ -70,7 +70,9 @@ def measure(
     variants: Sequence[Variant], steps: Mapping[str, int], seeds: Sequence[int], path: Path, *, jobs: int
 ) -> None:
     """Train every variant with every seed that ``path`` has no scores of, and write each run's there at once."""
-    result = read(path) if path.exists() else {"machine": describe_machine(), "baselines": {}, "runs": []}
+    result: dict[str, Any] = {"machine": describe_machine(), "baselines": {}, "runs": []}
+    if path.exists():
+        result = read(path)
     digests = {variant.name: digest(variant, steps[variant.group]) for variant in variants}
     for group in {variant.group for variant in variants}:
         result["baselines"][group] = _prepare(next(v for v in variants if v.group == group), steps[group])
@@ -120,7 +122,7 @@ def read(path: Path) -> dict[str, Any]:
         InputError: for a file that is no such JSON.
     """
     try:
-        result = json.loads(path.read_text())
+        result: dict[str, Any] = json.loads(path.read_text())
         result["runs"], result["baselines"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         fix = "run the benchmark without --table first, or name another --json"

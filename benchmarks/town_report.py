@@ -132,7 +132,7 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
     found = {group: scores_of(result, group) for group in METRICS}
     figure = Figure(figsize=(12, 7), layout="constrained")
     FigureCanvasAgg(figure)
-    rows = figure.subfigures(2, 1, height_ratios=[3, 2])
+    rows: Any = figure.subfigures(2, 1, height_ratios=[3, 2])
     for part, (group, metrics) in zip(rows, METRICS.items(), strict=True):
         pairs = comparisons(found[group], group)[::-1]
         for axes, (metric, arrow) in zip(
