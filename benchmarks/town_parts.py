@@ -35,9 +35,10 @@ def main(arguments: Sequence[str]) -> None:
     flags = _parser().parse_args(arguments)
     steps = {"masker": flags.steps_masker, "painter": flags.steps_painter}
     if flags.one:
-        (seed,) = flags.seeds
+        if len(flags.seeds) != 1:
+            raise InputError("--one", expected="one seed", got=str(flags.seeds), fix="pass --seeds 0")
         variant = named(flags.one)
-        print(json.dumps(train(variant, steps[variant.group], seed)))
+        print(json.dumps(train(variant, steps[variant.group], flags.seeds[0])))
         return
     if flags.table:
         from benchmarks.town_report import draw, markdown

@@ -113,21 +113,44 @@ def test_a_digest_is_of_all_that_is_configured() -> None:
     assert digest(VARIANTS[0], 11) != digests[0]
 
 
-def test_trains_one_and_scores_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trains_one_and_scores_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = write_data(tmp_path / "data")
     source = ["data.Data.source = @data.Folder()", f"data.Folder.path = {str(data)!r}"]
     monkeypatch.setattr(town_parts, "bindings_of", lambda variant, steps: [*_tiny(variant, steps), *source])
     threads = torch.get_num_threads()
+    runs = []
     try:
-        run = town_parts.train(named("source only"), 2, seed=1)
-        again = town_parts.train(named("source only"), 2, seed=1)
-        other = town_parts.train(named("source only"), 2, seed=2)
+        for seed in (1, 1, 2):
+            town_parts.main(["--one=source only", "--steps-masker=2", f"--seeds={seed}"])
+            runs.append(json.loads(capsys.readouterr().out.splitlines()[-1]))
     finally:
         torch.set_num_threads(threads)
-    assert run["steps"] == 2
-    assert {"r/mask_iou", "r/seg_miou", "r/depth_abs_rel"} <= set(run["scores"])
-    assert run["scores"] == again["scores"]
-    assert run["scores"] != other["scores"]
+    assert runs[0]["steps"] == 2
+    assert {"r/mask_iou", "r/seg_miou", "r/depth_abs_rel"} <= set(runs[0]["scores"])
+    assert runs[0]["scores"] == runs[1]["scores"]
+    assert runs[0]["scores"] != runs[2]["scores"]
+
+
+def test_one_takes_one_seed() -> None:
+    with pytest.raises(InputError, match="one seed"):
+        town_parts.main(["--one=painter"])
+
+
+def test_a_run_is_a_process_with_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "python"
+    python.write_text(
+        '#!/bin/sh\necho rendering\necho "{\\"threads\\": $OMP_NUM_THREADS, \\"flags\\": \\"$*\\"}"\n'
+    )
+    python.chmod(0o755)
+    monkeypatch.setattr(town_parts.sys, "executable", str(python))
+    assert town_parts._in_process(named("- VGG"), STEPS, 3) == {
+        "threads": 1,
+        "flags": "-m benchmarks.town_parts --one=- VGG --seeds=3 --steps-masker=4 --steps-painter=2",
+    }
+    python.write_text("#!/bin/sh\nexit 2\n")
+    assert town_parts._in_process(named("- VGG"), STEPS, 3) is None
 
 
 @pytest.fixture
