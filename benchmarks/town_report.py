@@ -42,9 +42,7 @@ def scores_of(result: Mapping[str, Any], group: str) -> Scores:
     found: Scores = {}
     steps = {}
     for variant in (v for v in VARIANTS if v.group == group):
-        runs = [run for run in result["runs"] if run["variant"] == variant.name]
-        latest = [run for run in runs if run["digest"] == runs[-1]["digest"]]
-        if latest:
+        if latest := _latest(result, variant.name):
             found[variant.name] = {run["seed"]: run["scores"] for run in latest}
             steps[variant.name] = latest[-1]["steps"]
     if len(set(steps.values())) > 1:
@@ -55,6 +53,12 @@ def scores_of(result: Mapping[str, Any], group: str) -> Scores:
             fix="measure all of them with the same --steps",
         )
     return found
+
+
+def _latest(result: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """A variant's runs in the configuration that was measured last."""
+    runs = [run for run in result["runs"] if run["variant"] == name]
+    return [run for run in runs if run["digest"] == runs[-1]["digest"]]
 
 
 def comparisons(scores: Scores, group: str) -> list[tuple[str, str]]:
@@ -73,11 +77,10 @@ def differences(scores: Scores, name: str, base: str, metric: str) -> Interval |
 
 
 def _summary(result: Mapping[str, Any], group: str) -> str:
-    names = {v.name for v in VARIANTS if v.group == group}
-    runs = [run for run in result["runs"] if run["variant"] in names]
+    runs = [run for v in VARIANTS if v.group == group for run in _latest(result, v.name)]
     seconds = [run["seconds"] for run in runs]
     return (
-        f"### {group.capitalize()}: {runs[-1]['steps']} steps at {SIZE} px, {runs[-1]['precision']}\n\n"
+        f"## {group.capitalize()}: {runs[-1]['steps']} steps at {SIZE} px, {runs[-1]['precision']}\n\n"
         f"{len(runs)} runs of {min(seconds):.0f} to {max(seconds):.0f} s of training, "
         f"{sum(seconds) / 60:.0f} minutes in all."
     )
@@ -86,7 +89,7 @@ def _summary(result: Mapping[str, Any], group: str) -> str:
 def _scores_table(result: Mapping[str, Any], scores: Scores, group: str, metrics: Mapping[str, str]) -> str:
     what = {variant.name: variant.what for variant in VARIANTS}
     rows = [["variant", "what it is", "seeds", *(f"{name} {arrow}" for name, arrow in metrics.items())]]
-    trivial = result["baselines"].get(group, {})
+    trivial = result["baselines"][group]
     rows.append(["trivial answer", "training averages", "–", *(f"{trivial[m]:.3f}" for m in metrics)])
     for name, by_seed in scores.items():
         cells = [interval([found[m] for found in by_seed.values()]) for m in metrics]

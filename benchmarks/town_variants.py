@@ -134,17 +134,6 @@ VARIANTS = (
         "without p/feature_matching",
     ),
     Variant(
-        "- both",
-        "painter",
-        _PAINTER,
-        (
-            "climategan.PainterLosses.weights = {'p/vgg': 0.0, 'p/feature_matching': 0.0}",
-            "climategan.PainterLosses.perceptual = None",
-        ),
-        "painter",
-        "p/gan alone",
-    ),
-    Variant(
         "+ DiffAugment",
         "painter",
         "recipes/climategan/diffaugment.gin",
