@@ -12,12 +12,17 @@ from torch import Tensor
 from gancomponents.data import (
     DOMAINS,
     BucketiseDepth,
+    CycleToLongest,
     DepthTarget,
     DomainDataset,
     DomainLoader,
     FileList,
     JointTransform,
     Mixing,
+    ShuffledDomains,
+    StopAtShortest,
+    TemperatureMixing,
+    WeightedMixing,
     read_kitti,
     read_list,
 )
@@ -26,7 +31,17 @@ from gancomponents.data.mixing import check_mixing
 from gancomponents.errors import InputError, check_whole
 from recipes.sources import Folder, Source, Town
 
-__all__ = ["Data", "Folder", "Source", "Town"]
+__all__ = [
+    "CycleToLongest",
+    "Data",
+    "Folder",
+    "ShuffledDomains",
+    "Source",
+    "StopAtShortest",
+    "TemperatureMixing",
+    "Town",
+    "WeightedMixing",
+]
 
 _INCOMPLETE = ("error", "skip", "keep")
 #: What each domain's lists usually hold beside the image.
@@ -45,6 +60,8 @@ class Data:
         truth: lists in the rows of ``val`` with the true labels where ``val`` has pseudo-labels or none; for rf,
             the same streets dry, with their masks, where ``val`` has them flooded. Without it, held-out
             pictures of rf are painted as they are, and not compared with true floods one by one.
+        kitti: Virtual KITTI 2 for pre-training, the folder into which it was unpacked or a list; short for a
+            ``kitti`` among the training lists.
         tasks: the tasks that training reads from every domain, beside the image x, where they are not s: s, d, m;
             r: m; rf: m; kitti: s, d.
         incomplete: what becomes of training rows that lack one of the tasks: "error", "skip" (left out) or "keep"
@@ -72,6 +89,7 @@ class Data:
         train: Mapping[str, str | None],
         val: Mapping[str, str | None],
         truth: Mapping[str, str | None] | None = None,
+        kitti: str | None = None,
         tasks: Mapping[str, Sequence[str]] | None = None,
         incomplete: str = "error",
         size: int = 128,
@@ -97,6 +115,8 @@ class Data:
             {domain: name for domain, name in lists.items() if name is not None}
             for lists in (train, val, truth or {})
         )
+        if kitti is not None:
+            self.train_lists["kitti"] = kitti
         self.tasks = {**_TASKS, **(tasks or {})}
         if incomplete not in _INCOMPLETE:
             raise ValueError(f"incomplete must be one of {_INCOMPLETE}, got {incomplete!r}: choose one")
@@ -174,11 +194,14 @@ class Data:
         """Images of a domain in a batch."""
         return self.batch_size if isinstance(self.batch_size, int) else self.batch_size[domain]
 
-    def prepare(self, domains: Sequence[str], *, validate: bool = False) -> None:
+    def prepare(
+        self, domains: Sequence[str], held_out: Sequence[str] | None = None, *, validate: bool = False
+    ) -> None:
         """Find (or render) the data and check every file of every list, so that training meets no surprise.
 
         Args:
-            domains: those in use, of training and held-out lists alike.
+            domains: those of the training lists in use.
+            held_out: those of the held-out lists in use; the same where None.
             validate: whether losses of the held-out lists will be asked for, which needs the tasks of training.
 
         Raises:
@@ -187,12 +210,22 @@ class Data:
         self.folder = self.source.locate()
         for domain in domains:
             self._training_set(domain, 0).check()
-        for domain in (domain for domain in domains if domain in self.val_lists):
+        for domain in (d for d in (domains if held_out is None else held_out) if d in self.val_lists):
             self.held_out(domain).check()
-            if validate:
+            if validate and domain in domains:
                 self._validation_set(domain)  # which complains of rows that lack a task
-        if "rf" in domains and self.knows_floods:  # otherwise they are the held-out ones
-            self.flooded().check()
+            if domain == "rf" and self.knows_floods:  # otherwise they are the held-out ones
+                self._check_floods()
+
+    def _check_floods(self) -> None:
+        self.flooded().check()
+        wet, dry = len(self.flooded()), len(self.held_out("rf"))
+        if wet != dry:
+            expected = (
+                f"as many rows as {self.val_lists['rf']}, {wet}: the same streets, dry, in the same order"
+            )
+            fix = "list both alike, or leave rf out of data.Data.truth"
+            raise InputError(self.truth_lists["rf"], expected=expected, got=str(dry), fix=fix)
 
     def loader(self, seed: int, domains: Sequence[str]) -> DomainLoader:
         """The training batches of these domains."""
@@ -212,12 +245,12 @@ class Data:
         Batches of several domains go side by side; a shorter list is missing from the last ones.
         """
         streams = {
-            domain: _whole(self._validation_set(domain), self.batch_of(domain))
+            domain: batches(self._validation_set(domain), self.batch_of(domain))
             for domain in domains
             if domain in self.val_lists
         }
-        for batches in zip_longest(*streams.values()):
-            yield {d: batch for d, batch in zip(streams, batches, strict=True) if batch is not None}
+        for together in zip_longest(*streams.values()):
+            yield {d: batch for d, batch in zip(streams, together, strict=True) if batch is not None}
 
     def _validation_set(self, domain: str) -> DomainDataset:
         files = self._files(self.val_lists[domain], domain)
@@ -236,9 +269,9 @@ class Data:
         """Whether every held-out picture of rf is there dry and flooded: the truth list has it dry."""
         return {"rf"} <= set(self.val_lists) & set(self.truth_lists)
 
-    def flooded(self, domain: str = "rf") -> DomainDataset:
+    def flooded(self) -> DomainDataset:
         """The held-out flooded pictures, in the order of `held_out`."""
-        return self._plain(self.val_lists[domain], domain)
+        return self._plain(self.val_lists["rf"], "rf")
 
     def training_frames(self, domain: str) -> DomainDataset:
         """The training frames as `held_out` would read them: no augmentation, labels at full size."""
@@ -290,15 +323,22 @@ class Data:
         transform = JointTransform(self.size, crop=self.size, train=False, target_sizes={})
         files = self._files(name, domain)
         rows = files if isinstance(files, FileList) else read_list(files, ("s", "d", "m"), must_exist=False)
-        # Whatever all rows have; pictures without labels can still be shown.
-        tasks = [task for task in ("s", "d", "m") if len(rows.having("x", task)) == len(rows)]
+        # Whatever all rows have, or some, where they are kept; pictures without labels can still be shown.
+        counts = {task: len(rows.having("x", task)) for task in ("s", "d", "m")}
+        partial = self.incomplete == "keep" and domain != "rf"
+        tasks = [task for task, count in counts.items() if (count if partial else count == len(rows))]
         if domain == "rf" and "m" not in tasks:
             fix = "list the mask of every flooded picture: the painter needs it"
             raise InputError(name, expected="'m' in every row of domain rf", got="rows without", fix=fix)
         if domain == "rf":
             tasks = ["m"]
         return DomainDataset(
-            files, stored_as or domain, tasks=tasks, transform=transform, stretch=self.stretch
+            files,
+            stored_as or domain,
+            tasks=tasks,
+            transform=transform,
+            stretch=self.stretch,
+            partial=partial,
         )
 
     def _files(self, name: str, domain: str) -> Path | FileList:
@@ -310,15 +350,25 @@ class Data:
             return read_kitti(path, tasks=[task for task in self.tasks["kitti"] if task != "x"])
         if not path.is_file():
             fix = "bind data.Data.train, val and truth to lists that are there; truth may be {}"
-            raise InputError(str(path), expected="a list of files", got="no such file", fix=fix)
+            expected = "a list of files"
+            if domain == "kitti":
+                expected += ", or the folder into which Virtual KITTI 2 was unpacked"
+            raise InputError(str(path), expected=expected, got="no such file", fix=fix)
         return path
 
 
-def _whole(frames: DomainDataset, size: int) -> Iterator[dict[str, Tensor]]:
-    """Every sample of a list in order, in batches, the last one as large as what is left."""
-    for start in range(0, len(frames), size):
-        samples = [frames.sample(index) for index in range(start, min(start + size, len(frames)))]
-        yield collate(samples, frames.tasks)
+def batches(frames: DomainDataset, size: int) -> Iterator[dict[str, Tensor]]:
+    """Every sample of a list, in batches of rows with the same tasks, as large as there are any left.
+
+    Rows that all have the same tasks stay in order.
+    """
+    alike: dict[tuple[bool, ...], list[int]] = {}
+    for index in range(len(frames)):
+        row = frames.rows[index]
+        alike.setdefault(tuple(task in row for task in frames.tasks), []).append(index)
+    for indices in alike.values():
+        for start in range(0, len(indices), size):
+            yield collate([frames.sample(i) for i in indices[start : start + size]], frames.tasks)
 
 
 class _Transform:

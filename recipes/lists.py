@@ -93,7 +93,9 @@ def _add(flags: argparse.Namespace) -> None:
 def _check(flags: argparse.Namespace) -> None:
     files = read_list(flags.list, TASKS, must_exist=False)
     named = [part for part in flags.list.stem.split("_") if part in DOMAINS]
-    domain = flags.domain or (named[0] if named else "r")
+    # Lists of truth hold a real street's labels as the simulator stores them.
+    guess = "s" if flags.list.stem.startswith("truth") else named[0] if named else "r"
+    domain = flags.domain or guess
     report = survey(files, domain)
     problems = report["problems"]
     if flags.json:

@@ -46,17 +46,18 @@ class Session:
         recipe, folder, system = self.recipe, self.folder, self.recipe.system
         found = self._read(start)
         recipe.data.prepare(
-            (*recipe.pretraining, *recipe.domains), validate=recipe.validate_every is not None
+            (*recipe.pretraining, *recipe.domains),
+            system.shown_domains(recipe.data),
+            validate=recipe.validate_every is not None,
         )
         self.timeline = recipe.timeline()
         self.total = recipe.steps if recipe.steps is not None else self.timeline.steps(recipe.epochs or 0)
         where = f"from {' and '.join(map(str, start.values()))}" if start else "from the start"
         what = f"{self.name}: {recipe.length} {where} on {recipe.runtime}"
         print(f"{what}; pictures in {folder.samples}", flush=True)
-        if found is None:
-            system.load_pretrained()
-        else:
+        if found is not None:
             self._check_step(start, found.step, self.total)
+        system.fetch(afresh=found is None)
         folder.create(afresh=found is None)
         first, before = 0, None
         if found is not None:
@@ -155,8 +156,13 @@ class Session:
         """Say in the terminal and in metrics.jsonl which phases are on now; a first step without any is no news."""
         if moment.on or step > 1:
             names = ", ".join(sorted(moment.on)) or "none"
-            print(f"step {step} (epoch {moment.epoch}): phases on: {names}", file=sys.stderr, flush=True)
+            print(f"step {step}{self._epoch(step)}: phases on: {names}", file=sys.stderr, flush=True)
             self._record(step, {"phases": sorted(moment.on)})
+
+    def _epoch(self, step: int) -> str:
+        """In words, where epochs are counted."""
+        by_epoch = self.timeline.phases.unit == "epoch"
+        return f" (epoch {self.timeline.moment(step - 1).epoch})" if by_epoch else ""
 
     def _record(self, step: int, entries: Mapping[str, object]) -> None:
         self.folder.append_metrics({"step": step, "time": round(self.clock.elapsed(), 3), **entries})
@@ -174,12 +180,9 @@ class Session:
                 fix="lower the learning rate, or use --precision fp32; the last checkpoint is intact",
             )
         rates = self.recipe.loop.learning_rates()
-        totals: dict[str, float] = {}
-        for name, value in named.items():
-            part = name.split("/", 1)[0]
-            totals[part] = totals.get(part, 0.0) + value
-        epoch = self.timeline.moment(step - 1).epoch
-        scalars = {"epoch": epoch, **named, **totals, **rates}
+        scalars = {**named, **_totals(named), **rates}
+        if self.timeline.phases.unit == "epoch":
+            scalars["epoch"] = self.timeline.moment(step - 1).epoch
         scalars["images_per_second"] = self.clock.images_per_second()
         self._record(step, scalars)
         self.trackers.log(step, scalars)
@@ -198,6 +201,7 @@ class Session:
             for name, sheet in system.sheets(recipe.data, recipe.runtime).items():
                 self._show(step, name, sheet)
         found = {name: mean.value() for name, mean in means.items()}
+        found |= _totals(found)
         found |= system.evaluate(recipe.data, recipe.runtime)
         recipe.loop.train()
         scalars = {f"val/{name}": value for name, value in found.items()}
@@ -249,6 +253,15 @@ class Session:
         events = system.show_events(data, runtime, folder.events)
         folder.write(folder.operative_config, config.operative_text())
         write_report(self.name, folder, table, events)
+
+
+def _totals(losses: Mapping[str, float]) -> dict[str, float]:
+    """The sum of the losses of each part: masker, painter, critic."""
+    totals: dict[str, float] = {}
+    for name, value in losses.items():
+        part = name.split("/", 1)[0]
+        totals[part] = totals.get(part, 0.0) + value
+    return totals
 
 
 class _Mean:

@@ -19,7 +19,7 @@ from gancomponents.metrics import (
 from gancomponents.training import Runtime
 from recipes.climategan.distances import PaintedDistances
 from recipes.climategan.model import ClimateGAN, Prediction
-from recipes.data import Data
+from recipes.data import Data, batches
 
 Scores = dict[str, float]
 Predict = Callable[[Tensor], Prediction]
@@ -83,19 +83,21 @@ def _prior(data: Data, runtime: Runtime) -> Predict:
     frames = data.training_frames("s")
     counts = torch.zeros(len(LABELS), data.size, data.size)
     depth, mask = torch.zeros(1, data.size, data.size), torch.zeros(1, data.size, data.size)
-    indices = range(min(len(frames), _PRIOR_FRAMES))
-    for index in indices:
+    told = dict.fromkeys("sdm", 0)
+    for index in range(min(len(frames), _PRIOR_FRAMES)):
         sample = frames.sample(index)
+        for task in (task for task in told if task in sample):
+            told[task] += 1
         if "s" in sample:
             counts += F.one_hot(sample["s"], len(LABELS)).permute(2, 0, 1)
         if "d" in sample:
-            depth += sample["d"] / len(indices)
+            depth += sample["d"]
         if "m" in sample:
-            mask += sample["m"] / len(indices)
+            mask += sample["m"]
     prior = {
-        task: value[None].to(runtime.device)
+        task: (value / told[task])[None].to(runtime.device)
         for task, value in {"d": depth, "s": counts, "m": mask}.items()
-        if task in frames.tasks
+        if told[task]
     }
 
     def predict(x: Tensor) -> Prediction:
@@ -199,6 +201,4 @@ def _score_painter(paint: Paint, data: Data, runtime: Runtime) -> Scores:
 
 
 def _batches(frames: DomainDataset) -> Iterator[dict[str, Tensor]]:
-    for start in range(0, len(frames), _BATCH):
-        samples = [frames.sample(index) for index in range(start, min(start + _BATCH, len(frames)))]
-        yield {task: torch.stack([sample[task] for sample in samples]) for task in frames.tasks}
+    return batches(frames, _BATCH)

@@ -150,7 +150,8 @@ class CriticObjective(nn.Module):
         present = [domain for domain in batch if domain in ADAPTED and domain in shared]
         for task, critic in self._adapting().items():
             maps = {domain: shared[domain][task] for domain in present if task in shared[domain]}
-            if maps:
+            # Outside training a domain alone is where another's held-out list has ended: no game of two.
+            if len(maps) == len(ADAPTED) or (maps and self.training):
                 self._adapt(losses, task, critic, maps)
         if "rf" in shared and self.critics.painter is not None:
             x, mask = batch["rf"]["x"], batch["rf"]["m"]
@@ -182,7 +183,7 @@ class CriticObjective(nn.Module):
             return advent_loss(alone, ADAPTED.index(domain), self.advent.discriminator_kind)
 
         self.terms.add(losses, f"{task}/advent", "+".join(d for d in ADAPTED if d in maps), game)
-        if (penalty := self.penalty) is not None and len(maps) == len(ADAPTED):
+        if (penalty := self.penalty) is not None and self.training and len(maps) == len(ADAPTED):
             source, target = (maps[domain] for domain in ADAPTED)
             self.terms.add(losses, f"{task}/penalty", "s+r", lambda: penalty(critic, source, target))
 

@@ -92,8 +92,7 @@ class System:
         self.distances = distances
         self.pretrained = dict(pretrained or {})
         # A variant may lack a part that a shared recipe has weights for.
-        absent = {name for name in ("masker", "painter") if getattr(model, name) is None}
-        self.pretrained = {p: f for p, f in self.pretrained.items() if p.split(".")[0] not in absent}
+        self.pretrained = {part: f for part, f in self.pretrained.items() if not _is_absent(model, part)}
         known = [name for name, _ in model.named_modules() if name]
         if unknown := [part for part in self.pretrained if part not in known]:
             near = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.0)[0]
@@ -117,12 +116,17 @@ class System:
                 rates={f"critics.{part}": rate for part, rate in (critic_rates or {}).items()},
             )
 
-    def load_pretrained(self) -> None:
-        """Fill the parts that start from published weights.
+    def fetch(self, *, afresh: bool) -> None:
+        """Read what others have trained: the painter that is shown, and weights to start from, where training does.
 
         Raises:
-            InputError: for a file that is not there, or does not fit its part.
+            InputError: for a file or run that is not there, or does not fit its part.
         """
+        _ = self._displayed
+        if afresh:
+            self._load_pretrained()
+
+    def _load_pretrained(self) -> None:
         for part, name in self.pretrained.items():
             module = self.model.get_submodule(part)
             path = Path(os.path.expandvars(name)).expanduser()
@@ -245,7 +249,11 @@ class System:
         if self.shown_painter is None or self.model.painter is not None:
             return self.model
         device = next(self.model.parameters()).device
-        painter = ClimateGAN.from_run(self.shown_painter, device=str(device)).painter
+        try:
+            painter = ClimateGAN.from_run(self.shown_painter, device=str(device)).painter
+        except InputError as error:
+            what = f"climategan.System.shown_painter, {self.shown_painter}"
+            raise InputError(what, expected=error.expected, got=error.got, fix=error.fix) from error
         if painter is None:
             fix = "bind climategan.System.shown_painter to the run of a painter"
             raise InputError(
@@ -261,3 +269,15 @@ class System:
         wanted = {"s", "r", "kitti"} if self.model.masker is not None else set()
         wanted |= {"rf"} if self.model.painter is not None else set()
         return [domain for domain in data.val_lists if domain in wanted]
+
+
+def _is_absent(model: nn.Module, part: str) -> bool:
+    """Whether a model is built without this part, or without one that would hold it."""
+    node: object = model
+    for name in part.split("."):
+        if not hasattr(node, name):
+            return False
+        node = getattr(node, name)
+        if node is None:
+            return True
+    return False

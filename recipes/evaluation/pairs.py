@@ -192,6 +192,7 @@ class Preparation:
 
     def __call__(self, photo: npt.NDArray[np.uint8], label: Labels) -> tuple[Tensor, Tensor]:
         low, high = (int(photo.min()), int(photo.max())) if self.stretch else (0, 255)
+        low, high = (low, high) if high > low else (0, 255)  # an even photo stays as it is
         fields = {
             "x": torch.from_numpy(photo).permute(2, 0, 1).contiguous(),
             "label": torch.from_numpy(label)[None],

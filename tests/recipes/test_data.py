@@ -128,6 +128,11 @@ def test_rows_with_any_tasks_teach_what_they_have(folder: Path, tmp_path: Path) 
         assert [order[row] for row in batch[f"{task}_rows"]] == [i for i in order if i in having]
         assert len(batch[task]) == 2
     assert len(batch["x"]) == 4
+    held = {**lists, "val": lists["train"]}
+    partly = Data(Folder(str(folder)), **held, size=SIDE, batch_size=4, incomplete="keep")
+    partly.prepare(("s",), validate=True)
+    seen = [sorted(set(batch["s"]) & set("sdm")) for batch in partly.validation_batches(("s",))]
+    assert seen == [["d", "m"], ["s"], ["d", "m", "s"], []]  # rows that tell the same, together
     alone = kept.loader(0, ("s",)).datasets["s"].sample(2, 0)
     torch.testing.assert_close(batch["d"][[order[r] for r in batch["d_rows"]].index(2)], alone["d"])
 

@@ -9,7 +9,9 @@ import torch
 from gancomponents.decoders import DeepLabV3PlusDecoder
 from gancomponents.encoders import DeepLabV3ResNet
 from recipes import cli, config, run
-from recipes.climategan import ClimateGAN, System
+from recipes.climategan import System
+from recipes.data import Data
+from recipes.phases import Phases
 from recipes.recipe import Recipe
 from recipes.upstream import keys
 from tests.recipes.tiny import TINY, write_data
@@ -87,7 +89,14 @@ def test_a_variant_takes_the_published_scale(variant: Path, tmp_path: Path) -> N
     kitti = ["KITTI = '.'"] if variant.stem == "kitti" else []
     config.parse(str(own), [*_own(".", DEEPLAB_WEIGHTS="none.pth"), *kitti])
     with torch.device("meta"):
-        model = config.build(ClimateGAN, strict=False)
+        system = config.build(System, strict=False)
+    data, phases = config.build(Data, strict=False), config.bound("run.Recipe.phases", None) or {}
+    system.check_phases(Phases(phases, unit="epoch"), data)
+    assert system.domains(data.domains)
+    assert (variant.stem == "kitti") == ("pretrain" in phases)
+    if variant.stem == "kitti":
+        assert system.domains(data.domains, pretraining=True) == ("kitti",)
+    model = system.model
     assert (model.masker is None) == (variant.stem in ("painter", "diffaugment"))
     assert config.bound("data.Data.size", None) == 640
     if model.painter is not None:
@@ -135,6 +144,7 @@ def test_the_published_recipe_trains_on_lists_of_ones_own(tmp_path: Path, capsys
     assert not (tmp_path / "other").exists()
     run.main([*arguments, "--output", str(output)])
     records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+    assert [r["epoch"] for r in records if "lr/generator" in r] == [0, 1]
     validated = [r["step"] for r in records if "val/masker/m/bce/s" in r]
     assert validated == [2, 4]  # epochs of two steps
     assert {"val/r/mask_iou", "val/critic/p/gan/rf"} <= set(records[-1])

@@ -71,7 +71,7 @@ def test_the_run_folder_is_complete(finished: Path) -> None:
 def test_metrics_name_every_term_and_hold_the_last_step(finished: Path) -> None:
     records = _metrics(finished)
     assert [record["step"] for record in records] == [1, 3]
-    expected = {"step", "time", "epoch", "images_per_second", "lr/generator", "lr/critic"}
+    expected = {"step", "time", "images_per_second", "lr/generator", "lr/critic"}
     expected |= {"masker", "painter", "critic"}  # totals
     expected |= {f"masker/{t}/s" for t in ("d/depth", "s/cross_entropy", "m/bce", "m/tv")}
     unsupervised = ("s/min_entropy", "s/advent", "m/tv", "m/ground_intersection", "m/min_entropy", "m/advent")
@@ -612,3 +612,41 @@ def test_anothers_painter_shows_the_floods_of_a_masker(
     assert left.value.code == 2
     assert "shown_painter nowhere: expected a run" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
+
+
+def test_validation_takes_lists_of_any_length_and_no_penalty(data: Path, tmp_path: Path) -> None:
+    rows = json.loads((data / "val_s.json").read_text())
+    whole = [{task: str(data / name) for task, name in row.items()} for row in rows]
+    (tmp_path / "val_s.json").write_text(json.dumps(whole[:3]))
+    (tmp_path / "val_r.json").write_text(json.dumps(whole[:1]))
+    lists = {"s": str(tmp_path / "val_s.json"), "r": str(tmp_path / "val_r.json")}
+    own = tmp_path / "own.gin"
+    own.write_text(
+        "from __gin__ import dynamic_registration\n"
+        "from gancomponents import losses\nfrom recipes import climategan\n"
+        "include 'recipes/climategan/msd.gin'\nclimategan.CriticObjective.penalty = @losses.GradientPenalty()\n"
+    )
+    more = (f"data.Data.val = {lists}", "data.Data.truth = {}", "run.Recipe.validate_every = 2")
+    arguments = flags(data, tmp_path / "run", more=more)
+    arguments[1] = str(own)
+    run.main(arguments)
+    trained, validated = _metrics(tmp_path / "run")[-2:]
+    assert "critic/m/penalty/s+r" in trained
+    terms = {key.removeprefix("val/") for key in validated if "/m/" in key}
+    assert terms == {key for key in trained if "/m/" in key} - {"critic/m/penalty/s+r"}
+    parts = [value for key, value in validated.items() if key.startswith("val/masker/")]
+    assert validated["val/masker"] == pytest.approx(sum(parts))
+
+
+def test_floods_without_their_dry_street_are_found_before_training(
+    data: Path, tmp_path: Path, capsys
+) -> None:
+    rows = json.loads((data / "val_rf.json").read_text())
+    short = [{task: str(data / name) for task, name in row.items()} for row in rows[:3]]
+    (tmp_path / "short.json").write_text(json.dumps(short))
+    lists = {"rf": str(tmp_path / "short.json")}
+    with pytest.raises(SystemExit) as left:
+        cli.run(run.main, flags(data, tmp_path / "run", more=(f"data.Data.val = {lists}",)))
+    assert left.value.code == 2
+    assert "the same streets, dry, in the same order, got 4" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
