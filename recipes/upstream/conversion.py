@@ -1,7 +1,7 @@
 """From upstream's entries to ours: build what the layout says, and fill every entry of it exactly once."""
 
 import tempfile
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,16 +97,12 @@ def _build(layout: Layout) -> dict[str, Network]:
     networks = {"model": _network(model, model_slots(model))}
     if layout.critics is not None:
         critics = config.build(Critics)
-        there = {name for name, part in layout.critics.arguments.items() if part is not None}
-        networks["critics"] = _network(critics, critic_slots(critics, there), there)
+        networks["critics"] = _network(critics, critic_slots(critics))
     return networks
 
 
-def _network(module: nn.Module, parts: Mapping[str, Slots], there: Container[str] | None = None) -> Network:
-    state = module.state_dict()
-    if there is not None:
-        state = {key: value for key, value in state.items() if key.split(".")[0] in there}
-    network = Network(state, parts)
+def _network(module: nn.Module, parts: Mapping[str, Slots]) -> Network:
+    network = Network(module.state_dict(), parts)
     unmapped = network.state.keys() - {slot.key for slot in network.slots.values()}
     assert not unmapped, f"entries of ours that upstream's keys do not fill: {sorted(unmapped)}"
     return network

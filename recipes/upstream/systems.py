@@ -1,6 +1,6 @@
 """Where each entry of upstream's G and D lives in a whole model of ours and its critics."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 
 from torch import nn
 
@@ -23,11 +23,11 @@ def model_slots(model: ClimateGAN) -> dict[str, Slots]:
     return _slots(parts)
 
 
-def critic_slots(critics: Critics, there: Container[str]) -> dict[str, Slots]:
-    """The slots of the critics named in ``there``, by the part of upstream's D that they are of."""
+def critic_slots(critics: Critics) -> dict[str, Slots]:
+    """The slots of the critics, by the part of upstream's D that they are of."""
     parts: dict[str, tuple[str, nn.Module | None]] = {}
     for name, prefix in (("painter", "p"), ("mask", "m.Advent"), ("segmentation", "s.Advent")):
-        critic = getattr(critics, name) if name in there else None
+        critic = getattr(critics, name)
         if isinstance(critic, discriminators.LocalGlobalDiscriminator):
             parts[f"{prefix}.global"] = (f"{name}.whole", critic.whole)
             parts[f"{prefix}.local"] = (f"{name}.local", critic.local)

@@ -33,6 +33,7 @@ from recipes.climategan import (
     PainterLosses,
 )
 from recipes.upstream import keys
+from recipes.upstream.systems import critic_slots, model_slots
 from tests.reference import recipe
 from tests.reference.cases import Case
 from tests.reference.test_decoders import (
@@ -86,24 +87,25 @@ class ReferenceSystem:
     critic_slots: keys.Slots
 
 
+def make_model(case: Case) -> ClimateGAN:
+    """The model that a case configures."""
+    config, tasks = {**case.config}, case.config["tasks"]
+    painter = None
+    if "p" in tasks:
+        painter = make_painter({k.removeprefix("gen.p."): v for k, v in config.items()})
+    masker = _masker(config, case) if "m" in tasks else None
+    return ClimateGAN(masker, painter, paste_original=config.get("gen.p.paste_original_content", True))
+
+
 def make_system(case: Case) -> ReferenceSystem:
     """Build the objectives of a case and give them its weights."""
     config = {**case.config}
-    tasks = config["tasks"]
-    generator_slots: keys.Slots = {}
-    masker = _masker(config, case, generator_slots) if "m" in tasks else None
-    painter = None
-    if "p" in tasks:
-        options = {k.removeprefix("gen.p."): v for k, v in config.items() if k.startswith("gen.p.")}
-        painter = make_painter(options)
-        _add(generator_slots, painter, keys.painter, "painter", "model.painter")
-    critics, critic_slots = _critics(config, tasks)
-    model = ClimateGAN(masker, painter)
+    model, critics = make_model(case), _critics(config, config["tasks"])
     generator = GeneratorObjective(
         model,
         critics,
-        masker=_masker_losses(config) if masker else None,
-        painter=_painter_losses(config, case) if painter else None,
+        masker=_masker_losses(config) if model.masker else None,
+        painter=_painter_losses(config, case) if model.painter else None,
     )
     critic = CriticObjective(
         critics,
@@ -112,9 +114,11 @@ def make_system(case: Case) -> ReferenceSystem:
     )
     generator.double()
     critic.double()
+    generator_slots = _below("model", model_slots(model))
+    critics_slots = _below("critics", critic_slots(critics))
     _fill(case, generator, generator_slots, "G/")
-    _fill(case, critic, critic_slots, "D/")
-    return ReferenceSystem(generator, critic, generator_slots, critic_slots)
+    _fill(case, critic, critics_slots, "D/")
+    return ReferenceSystem(generator, critic, generator_slots, critics_slots)
 
 
 def batch_of(case: Case, offset: int = 0) -> dict[str, dict[str, Tensor]]:
@@ -131,14 +135,14 @@ def batch_of(case: Case, offset: int = 0) -> dict[str, dict[str, Tensor]]:
     return batch
 
 
-def _masker(config: Mapping[str, Any], case: Case, slots: keys.Slots) -> Masker:
+def _masker(config: dict[str, Any], case: Case) -> Masker:
     conditioned = config.get("gen.m.use_spade", False)
-    encoder, encoder_keys = make_encoder(dict(config))
-    segmentation, segmentation_keys = make_segmentation_decoder(dict(config))
-    mask, mask_keys = (make_spade_mask_decoder if conditioned else make_mask_decoder)(dict(config))
-    masker = Masker(
+    encoder, _ = make_encoder(config)
+    segmentation, _ = make_segmentation_decoder(config)
+    mask, _ = (make_spade_mask_decoder if conditioned else make_mask_decoder)(config)
+    return Masker(
         encoder,
-        depth=lambda _: make_dada_decoder(dict(config)),
+        depth=lambda _: make_dada_decoder(config),
         segmentation=lambda _: segmentation,
         mask=lambda _: mask,
         target_stride=case.meta["size"] // case.meta["target_size_ds"],
@@ -146,22 +150,14 @@ def _masker(config: Mapping[str, Any], case: Case, slots: keys.Slots) -> Masker:
         fuse_mask=config.get("gen.m.use_dada", False),
         init_gain=None,
     )
-    assert masker.depth is not None
-    _add(slots, encoder, encoder_keys, "encoder", "model.masker.encoder")
-    _add(slots, masker.depth, keys.dada_decoder, "decoders.d", "model.masker.depth")
-    _add(slots, segmentation, segmentation_keys, "decoders.s", "model.masker.segmentation")
-    _add(slots, mask, mask_keys, "decoders.m", "model.masker.mask")
-    return masker
 
 
-def _critics(config: Mapping[str, Any], tasks: list[str]) -> tuple[Critics, keys.Slots]:
-    slots: keys.Slots = {}
+def _critics(config: Mapping[str, Any], tasks: list[str]) -> Critics:
     parts: dict[str, nn.Module] = {}
     if "m" in tasks:
         for name, task, channels in (("mask", "m", 2), ("segmentation", "s", 11)):
             spectral = config.get(f"dis.{task}.gan_type", "WGAN_norm") == "WGAN_norm"
             parts[name] = EntropyDiscriminator(channels, spectral=spectral)
-            _add(slots, parts[name], keys.entropy_discriminator, f"{task}.Advent", f"critics.{name}")
     if "p" in tasks:
         patch = partial(
             MultiScalePatchDiscriminator,
@@ -171,15 +167,11 @@ def _critics(config: Mapping[str, Any], tasks: list[str]) -> tuple[Critics, keys
             norm=InstanceNorm,
             bias=True,
         )
-        if config.get("dis.p.use_local_discriminator"):
-            pair = LocalGlobalDiscriminator(3, discriminator=patch, together=False)
-            _add(slots, pair.whole, keys.patch_discriminator, "p.global", "critics.painter.whole")
-            _add(slots, pair.local, keys.patch_discriminator, "p.local", "critics.painter.local")
-            parts["painter"] = pair
-        else:
-            parts["painter"] = patch(4)
-            _add(slots, parts["painter"], keys.patch_discriminator, "p", "critics.painter")
-    return Critics(**parts, init_gain=None), slots
+        pair = config.get("dis.p.use_local_discriminator")
+        parts["painter"] = (
+            LocalGlobalDiscriminator(3, discriminator=patch, together=False) if pair else patch(4)
+        )
+    return Critics(**parts, init_gain=None)
 
 
 def _masker_losses(config: Mapping[str, Any]) -> MaskerLosses:
@@ -221,9 +213,10 @@ def _weights(config: Mapping[str, Any], tasks: tuple[str, ...]) -> dict[str, flo
     return found
 
 
-def _add(slots: keys.Slots, part: nn.Module, rename: keys.Rename, theirs: str, ours: str) -> None:
-    for key, slot in keys.slots(part, rename).items():
-        slots[f"{theirs}.{key}"] = keys.Slot(f"{ours}.{slot.key}", slot.half)
+def _below(name: str, parts: Mapping[str, keys.Slots]) -> keys.Slots:
+    """The slots of all parts of a network that an objective has by this name."""
+    found = {key: slot for slots in parts.values() for key, slot in slots.items()}
+    return {key: keys.Slot(f"{name}.{slot.key}", slot.half) for key, slot in found.items()}
 
 
 def _fill(case: Case, objective: nn.Module, slots: keys.Slots, prefix: str) -> None:

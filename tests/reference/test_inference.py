@@ -3,40 +3,29 @@
 import copy
 import math
 import re
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from gancomponents.generators import SPADEPainter
 from gancomponents.layers import update_spectral_norms_in_eval
-from recipes.climategan import ClimateGAN, Masker
+from recipes.climategan import ClimateGAN
 from recipes.climategan.painting import painted
-from recipes.upstream import keys
+from recipes.upstream.systems import model_slots
 from tests.reference.cases import Case, cases
-from tests.reference.test_decoders import make_dada_decoder, make_mask_decoder, make_segmentation_decoder
-from tests.reference.test_encoders import make_encoder
-
-_OURS = {"s": "segmentation", "m": "mask"}
+from tests.reference.systems import make_model
 
 
-def _painter(config: dict[str, Any]) -> SPADEPainter:
-    return SPADEPainter(config["gen.p.latent_dim"], upsamplings=config["gen.p.spade_n_up"])
-
-
-def _filled(
-    case: Case, model: ClimateGAN, parts: dict[str, tuple[nn.Module, keys.Rename, str]]
-) -> ClimateGAN:
+def _system(case: Case) -> ClimateGAN:
     """The model in float64 with the case's weights; spectral norms iterate at each call, as upstream's do."""
-    model.double().eval()
+    model = make_model(case).double().eval()
     state, seen = model.state_dict(), 0
     filled: dict[str, Tensor] = {}
-    for path, (part, rename, prefix) in parts.items():
-        for key, slot in keys.slots(part, rename).items():
-            target = keys.Slot(f"{path}.{slot.key}", slot.half).read(state)
-            target.copy_(case.weight(f"{prefix}.{key}", tuple(target.shape)))
-            filled[f"{prefix}.{key}"] = target
+    for slots in model_slots(model).values():
+        for key, slot in slots.items():
+            target = slot.read(state)
+            target.copy_(case.weight(key, tuple(target.shape)))
+            filled[key] = target
             seen += target.numel()
     assert seen == sum(value.numel() for value in state.values()), "entries without a weight"
     for name, value in case.config.get("bias_overrides_added_after_fill", {}).items():
@@ -44,33 +33,6 @@ def _filled(
         filled[key][int(index)] += value
     update_spectral_norms_in_eval(model)
     return model
-
-
-def _system(case: Case) -> ClimateGAN:
-    config = case.config
-    encoder, encoder_keys = make_encoder(config)
-    segmentation, segmentation_keys = make_segmentation_decoder(config)
-    mask, mask_keys = make_mask_decoder(config)
-    masker = Masker(
-        encoder,
-        depth=lambda channels: make_dada_decoder(config),
-        segmentation=lambda channels: segmentation,
-        mask=lambda channels: mask,
-        target_stride=case.meta["size"] // case.meta["target_size_ds"],
-        fuse_segmentation=config.get("gen.s.use_dada", True),
-        fuse_mask=config.get("gen.m.use_dada", False),
-        init_gain=None,
-    )
-    model = ClimateGAN(masker, _painter(config))
-    assert masker.depth is not None
-    parts = {
-        "masker.encoder": (encoder, encoder_keys, "encoder"),
-        "masker.depth": (masker.depth, keys.dada_decoder, "decoders.d"),
-        "masker.segmentation": (segmentation, segmentation_keys, "decoders.s"),
-        "masker.mask": (mask, mask_keys, "decoders.m"),
-        "painter": (model.painter, keys.painter, "painter"),
-    }
-    return _filled(case, model, parts)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("case", cases("infer_all"))
@@ -107,9 +69,7 @@ def test_infer_all(case: Case) -> None:
 
 @pytest.mark.parametrize("case", cases("paint_and_mask"))
 def test_painting_at_upstreams_sizes(case: Case) -> None:
-    painter = _painter(case.config)
-    model = ClimateGAN(painter=painter, paste_original=case.config["gen.p.paste_original_content"])
-    _filled(case, model, {"painter": (painter, keys.painter, "painter")})
+    model = _system(case)
     inputs = case.inputs()
     with torch.no_grad():
         for resolution in ("approx", "exact", "basic", "upsample"):
