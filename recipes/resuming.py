@@ -63,7 +63,7 @@ def parse(values: Sequence[str] | None, load_paths: object = None) -> Request | 
     >>> dict(parse(["m=runs/masker", "p=runs/painter"]).paths)
     {'m': 'runs/masker', 'p': 'runs/painter'}
     """
-    bound = _bound(load_paths)
+    bound = bound_paths(load_paths)
     if values is None:
         return None
     if not values:
@@ -89,7 +89,12 @@ def parse(values: Sequence[str] | None, load_paths: object = None) -> Request | 
     return Request(path=plain[0]) if plain else Request(paths=paths)
 
 
-def _bound(load_paths: object) -> dict[str, str]:
+def bound_paths(load_paths: object) -> dict[str, str]:
+    """The paths of ``load_paths`` that are not None.
+
+    Raises:
+        InputError: for anything else than paths or None by `KEYS`.
+    """
     fix = "write load_paths = {'m': None, 'p': None, 'pm': 'runs/flood'}"
     if load_paths is None:
         return {}

@@ -43,10 +43,11 @@ def main(arguments: Sequence[str]) -> None:
     }
     config.parse(flags.gin, [*flags.binding, *_as_bindings(settings)])
     name = config.name_of(flags.gin)
-    request = resuming.parse(flags.resume, config.bound("run.Recipe.load_paths", None))
-    if flags.resume is None and any((config.bound("run.Recipe.load_paths", None) or {}).values()):
+    load_paths = config.bound("run.Recipe.load_paths", None)
+    if flags.resume is None and resuming.bound_paths(load_paths):
         fix = "pass --resume, or leave run.Recipe.load_paths at None"
         raise InputError("run.Recipe.load_paths", expected="--resume beside it", got="none", fix=fix)
+    request = resuming.parse(flags.resume, load_paths)
     output = Path(flags.output) if flags.output else None
     by_parts = request is not None and bool(request.paths)
     if not by_parts:  # by parts, what may be given depends on the networks

@@ -264,6 +264,7 @@ def test_wandb_records_offline_without_an_account(data: Path, tmp_path: Path, mo
         (["-p", "run.Recipe.phases = {'pseudo/s': (0, 2)}"], "reads no s from r"),
         (["-p", "climategan.MaskerLosses.weights = {'m/tv': 'x'}"], "weights must be numbers"),
         (["-p", "run.Recipe.load_paths = {'pm': 'runs/other'}"], "--resume beside it"),
+        (["-p", "run.Recipe.load_paths = 'runs/other'"], "paths or None by 'm', 'p' and 'pm'"),
         (["-p", "data.Data.incomplete = 'drop'"], "incomplete must be one of"),
         (["-p", "climategan.System.pretrained = {'maskr': 'x.pth'}"], "did you mean 'masker'"),
         (["-p", "run.Recipe.unit = 'hour'"], "unit must be one of"),
