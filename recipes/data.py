@@ -211,16 +211,17 @@ class Data:
         for domain in domains:
             self._training_set(domain, 0).check()
         for domain in (d for d in (domains if held_out is None else held_out) if d in self.val_lists):
-            self.held_out(domain).check()
+            frames = self.held_out(domain)
+            frames.check()
             if validate and domain in domains:
                 self._validation_set(domain)  # which complains of rows that lack a task
             if domain == "rf" and self.knows_floods:  # otherwise they are the held-out ones
-                self._check_floods()
+                self._check_floods(len(frames))
 
-    def _check_floods(self) -> None:
-        self.flooded().check()
-        wet, dry = len(self.flooded()), len(self.held_out("rf"))
-        if wet != dry:
+    def _check_floods(self, dry: int) -> None:
+        flooded = self.flooded()
+        flooded.check()
+        if (wet := len(flooded)) != dry:
             expected = (
                 f"as many rows as {self.val_lists['rf']}, {wet}: the same streets, dry, in the same order"
             )

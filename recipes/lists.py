@@ -16,14 +16,14 @@ from tqdm import tqdm
 from gancomponents.data import DOMAINS, LABELS, DomainDataset, FileList, read_list
 from gancomponents.errors import InputError
 from recipes import cli
+from recipes.pictures import SUFFIXES
 
 TASKS = ("x", "s", "d", "m")
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _SUFFIXES = {
-    "x": _PICTURES,
-    "m": _PICTURES,
-    "s": (*_PICTURES, ".npy", ".pt"),
-    "d": (*_PICTURES, ".npy", ".pt"),
+    "x": SUFFIXES,
+    "m": SUFFIXES,
+    "s": (*SUFFIXES, ".npy", ".pt"),
+    "d": (*SUFFIXES, ".npy", ".pt"),
 }
 _SHOWN = 20  # problems that are printed one by one
 

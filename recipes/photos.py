@@ -10,9 +10,7 @@ from tqdm import tqdm
 
 from gancomponents.data import read_image
 from gancomponents.errors import InputError
-from recipes.pictures import Picture
-
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+from recipes.pictures import SUFFIXES, Picture
 
 
 @dataclass(frozen=True)
@@ -36,13 +34,13 @@ def find(path: Path) -> list[Path]:
     Raises:
         InputError: nothing there, or two photos whose results would have one name.
     """
-    kinds = ", ".join(_SUFFIXES)
+    kinds = ", ".join(SUFFIXES)
     if not path.exists():
         fix = "check the path"
         raise InputError(f"--images {path}", expected="an image or a folder", got="no such path", fix=fix)
     if path.is_file():
         return [path]
-    images = sorted(p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES)
+    images = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
     if not images:
         fix = "pass a folder of photos"
         raise InputError(f"--images {path}", expected=f"a folder with {kinds} files", got="none", fix=fix)

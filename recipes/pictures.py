@@ -11,6 +11,9 @@ from gancomponents.data.labels import COLOURS
 
 Picture = npt.NDArray[np.uint8]
 
+#: How the files of photos, masks and coloured labels end.
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
 _MARGIN, _INK, _PAPER = 4, (40, 40, 40), 255
 
 

@@ -18,6 +18,7 @@ from gancomponents.metrics import (
 )
 from gancomponents.training import Runtime
 from recipes.climategan.distances import PaintedDistances
+from recipes.climategan.inference import evaluating
 from recipes.climategan.model import ClimateGAN, Prediction
 from recipes.data import Data, batches
 
@@ -53,18 +54,14 @@ def evaluate(
         segmentation = None if seen.segmentation is None else seen.segmentation.float()
         return Prediction(depth, segmentation, None if seen.mask is None else seen.mask.float().sigmoid())
 
-    was_training = model.training
-    model.eval()
-    with torch.no_grad(), runtime.autocast():
-        scores = _score(
+    with evaluating(model), torch.no_grad(), runtime.autocast():
+        return _score(
             None if model.masker is None else predict,
             None if model.painter is None else model.paint,
             data,
             runtime,
             distances,
         )
-    model.train(was_training)
-    return scores
 
 
 def evaluate_baseline(model: ClimateGAN, data: Data, runtime: Runtime) -> Scores:

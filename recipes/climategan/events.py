@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from gancomponents.decoders.inputs import resized
 from gancomponents.events import cloudy as with_clouds
 from gancomponents.events import sky_mask, smog, wildfire
-from recipes.climategan.painting import Resolution, painted, pasted, resized
+from gancomponents.layers.precision import full_precision
+from recipes.climategan.painting import Resolution, painted, pasted
 
 if TYPE_CHECKING:
     from recipes.climategan.model import ClimateGAN
@@ -121,10 +123,10 @@ def imagine(
     with options.stage("predict"), options.networks(seen):
         prediction = model(seen)
     depth = None if prediction.depth is None else prediction.inverse_depth
-    logits = None if prediction.segmentation is None else at_least_single(prediction.segmentation)
+    logits = None if prediction.segmentation is None else full_precision(prediction.segmentation)
     flood = mask = fire = haze = None
     if prediction.mask is not None:
-        water = at_least_single(prediction.mask).sigmoid()
+        water = full_precision(prediction.mask).sigmoid()
         mask = _decided(resized(water, size), options.threshold)
         if "flood" in options.events and model.painter is not None:
             small = mask if seen.shape[-2:] == size else _decided(water, options.threshold)
@@ -136,7 +138,7 @@ def imagine(
             fire = wildfire(photo, logits, **{"stretch": options.stretch, **glow, **(options.fire or {})})
     if "smog" in options.events and depth is not None:
         with options.stage("smog"):
-            haze = smog(photo, at_least_single(depth), **{"stretch": options.stretch, **(options.haze or {})})
+            haze = smog(photo, full_precision(depth), **{"stretch": options.stretch, **(options.haze or {})})
     return Events(flood, fire, haze, mask, depth, logits)
 
 
@@ -162,7 +164,7 @@ def _flood(
         shown = with_clouds(seen, sky, angles=None if options.angles is None else options.angles.to(seen))
     with options.networks(seen):
         picture = painted(model, shown, small.to(seen), resolution=options.resolution)
-    picture = at_least_single(picture)
+    picture = full_precision(picture)
     if levels is not None:
         low, high = levels
         picture = low + (picture + 1) / 2 * (high - low)
@@ -181,7 +183,3 @@ def _extremes(photo: Tensor) -> tuple[Tensor, Tensor]:
 
 def _decided(probability: Tensor, threshold: float | None) -> Tensor:
     return probability if threshold is None else (probability > threshold).to(probability.dtype)
-
-
-def at_least_single(x: Tensor) -> Tensor:
-    return x if x.dtype is torch.float64 else x.float()

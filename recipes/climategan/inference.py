@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gancomponents.layers.precision import full_precision
 from recipes.climategan import kinds
-from recipes.climategan.events import EVENTS, Events, Options, Timings, at_least_single, imagine
+from recipes.climategan.events import EVENTS, Events, Options, Timings, imagine
 from recipes.climategan.painting import Resolution
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def infer_all(
     own = _like(model)
     with options.stage("convert"):
         batch, kind = kinds.read(x, layout)
-        photo = at_least_single(batch.to(own.device))
+        photo = full_precision(batch.to(own.device))
         seen = photo if model.masker is None else _as_seen(photo, _side(model, size)).to(own.dtype)
     if cloudy and angles is None:
         options = replace(options, angles=_draw_angles(len(photo), generator))

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Literal, get_args
 
-import torch.nn.functional as F
 from torch import Tensor
 
+from gancomponents.decoders.inputs import resized
 from gancomponents.generators import paste
 from gancomponents.layers import upsample_nearest
 
@@ -107,10 +107,3 @@ def pasted(picture: Tensor, photo: Tensor, mask: Tensor, *, resolution: Resoluti
         size = (picture.shape[-2], picture.shape[-1])
         return paste(picture, resized(photo, size), upsample_nearest(mask, size))
     return paste(resized(picture, (photo.shape[-2], photo.shape[-1])), photo, mask)
-
-
-def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear, and the same tensor where it has that size."""
-    if (x.shape[-2], x.shape[-1]) == size:
-        return x
-    return F.interpolate(x, size, mode="bilinear", align_corners=False)

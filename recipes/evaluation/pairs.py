@@ -20,8 +20,7 @@ from gancomponents.data import (
     read_image,
 )
 from gancomponents.errors import InputError
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+from recipes.pictures import SUFFIXES
 
 _LABELLED = "_labeled"
 _FAR = 100  # RGB distance from every class; JPEG and soft brushes stay below
