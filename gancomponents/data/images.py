@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_PIXELS", "image_size", "read_array", "read_image", "read_mask", "to_uint8", "write_image"]
 
+_PARSING = threading.Lock()
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
@@ -115,7 +116,10 @@ def _told(error: Exception) -> str:
 
 
 def _numpy_file(data: bytes) -> npt.NDArray[Any]:
-    return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    # The header is read by ast.literal_eval, which Python 3.11 may fail in when several threads do so at once
+    # (SystemError: AST constructor recursion depth mismatch).
+    with _PARSING:
+        return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
 
 
 def _torch_file(data: bytes) -> npt.NDArray[Any]:
