@@ -74,7 +74,7 @@ def _write_all(
         "cloudy": flags.cloudy,
         "events": events,
         "resolution": flags.resolution,
-        "autocast": torch.bfloat16 if runtime.precision == "bf16" else None,
+        "autocast": runtime.autocast_dtype,
         "timings": watch,
         "layout": "HWC",
     }
@@ -228,7 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--save-input", action="store_true", help="write the photos too, as they were seen")
     add("--overwrite", action="store_true", help="replace results of earlier commands")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    add("--precision", default="auto", help="auto, fp32 or bf16")
+    add("--precision", default="auto", help="auto, fp32, bf16 or fp16")
     add("--half", action="store_true", help="fp16 weights and arithmetic")
     add("--fuse", action="store_true", help="fold batch and spectral norms into the convolutions")
     add("--no-time", action="store_true", help="measure and print no timings")

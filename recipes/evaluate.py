@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-pictures", action="store_true", help="write numbers only")
     add("--json", action="store_true", help="print the result as JSON")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    add("--precision", default="auto", help="auto, fp32 or bf16")
+    add("--precision", default="auto", help="auto, fp32, bf16 or fp16")
     return parser
 
 

@@ -20,7 +20,7 @@ _FILES = (
     "final.json",
     "architecture.txt",
 )
-_FOLDERS = ("samples", "checkpoints", "events", "wandb", "evaluation")
+_FOLDERS = ("samples", "checkpoints", "events", "faults", "wandb", "evaluation")
 _SET_ASIDE = "set_aside_"
 
 
@@ -37,7 +37,7 @@ class RunFolder:
             path / name for name in _FILES[:6]
         )
         self.architecture = path / _FILES[6]
-        self.samples, self.checkpoints, self.events = (path / name for name in _FOLDERS[:3])
+        self.samples, self.checkpoints, self.events, self.faults = (path / name for name in _FOLDERS[:4])
 
     def claim(self) -> None:
         """Make sure that a new run may write here: the folder is absent or empty, and can be written.

@@ -26,6 +26,8 @@ class Recipe:
             "step" or "epoch". The length of an epoch is the data's, see `gancomponents.data.DomainLoader`.
         phases: what is on from when, see `recipes.phases.Phases`; which there are is the system's affair.
         order: of the updates, see `gancomponents.training.AdversarialLoop`.
+        on_fault: after a loss or gradient that is not finite: "stop" with a message, or "skip" the step; either way
+            the weights stay as they were, and ``faults/`` in the run folder names the files.
         seed: of the weights, the order of the data, the augmentation and the label noise.
         device: see `gancomponents.training.Runtime`.
         precision: see `gancomponents.training.Runtime`.
@@ -52,6 +54,7 @@ class Recipe:
         unit: str = "step",
         phases: Mapping[str, Span] | None = None,
         order: str = "simultaneous",
+        on_fault: str = "stop",
         seed: int = 0,
         device: str = "auto",
         precision: str = "auto",
@@ -90,7 +93,10 @@ class Recipe:
         self.validate_every, self.keep = validate_every, keep
         self.keep_every, self.keep_from, self.load_paths = keep_every, keep_from, load_paths
         self.runtime = Runtime(device, precision, channels_last=channels_last)
-        self.loop = AdversarialLoop(system.generator, system.critic, self.runtime, order=order)
+        self.on_fault = on_fault
+        self.loop = AdversarialLoop(
+            system.generator, system.critic, self.runtime, order=order, on_fault=on_fault
+        )
         self.tracker = tuple(tracker)
 
     def rehearse(self) -> None:

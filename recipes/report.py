@@ -75,7 +75,7 @@ def draw_curves(records: Sequence[Mapping[str, Any]], path: Path) -> None:
     for axes, part in zip(figure.subplots(1, len(parts)), parts, strict=True):
         values: list[float] = []
         for name in sorted({key for record in records for key in record if key.startswith(part + "/")}):
-            points = [(record["step"], record[name]) for record in records if name in record]
+            points = [(record["step"], record[name]) for record in records if record.get(name) is not None]
             axes.plot(*zip(*points, strict=True), label=name.removeprefix(part + "/"), linewidth=1.2)
             values += [value for _, value in points]
         axes.set(title=part, xlabel="step", ylabel="weighted loss")

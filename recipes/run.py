@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         "the masker of one and the painter of another; alone: as run.Recipe.load_paths says",
     )
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--precision", help="auto, fp32 or bf16")
+    parser.add_argument("--precision", help="auto, fp32, bf16 or fp16")
     parser.add_argument("--steps", metavar="N", help="total number of steps; changes no schedule")
     parser.add_argument("--seed", metavar="N", help="of weights, data order, augmentation and label noise")
     parser.add_argument(

@@ -1,6 +1,5 @@
 """One run of a recipe in a folder: started or resumed, trained, logged, saved, shown, reported."""
 
-import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from gancomponents.errors import InputError
 from gancomponents.training import Batch, Trackers, checkpoint
 from recipes import config, pictures, restoring
+from recipes.faults import Faults
 from recipes.folder import RunFolder
 from recipes.phases import Moment, Timeline
 from recipes.progress import Clock, Progress
@@ -124,6 +124,7 @@ class Session:
             print(f"already at step {first} of {self.total}: nothing left to train")
             return
         progress = Progress(first, self.total)
+        faults = Faults(loop, self.folder, skip=recipe.on_fault == "skip", record=self._record)
         on: frozenset[str] | None = None
         with StopRequest() as stop, closing(progress):
             for step, batch in enumerate(self._batches(first), start=first + 1):
@@ -133,19 +134,24 @@ class Session:
                     recipe.system.enter(on)
                 if step == 1 or moment.on != self.timeline.moment(step - 2).on:
                     self._announce(step, moment)
-                losses = loop.step(batch, moment.time)
+                losses = loop.step(batch, step - 1, lambda done: self.timeline.moment(done).time)
                 self.clock.count(batch)
                 last = step == self.total
-                if step == first + 1 or step % recipe.log_every == 0 or last or stop.asked:
+                logs = step == first + 1 or step % recipe.log_every == 0 or last or stop.asked
+                saves = due(step, recipe.save_every) or last or stop.asked
+                faults.check(step, batch, now=logs or saves)
+                if logs:
                     progress.show(step, self._log(losses, step))
                 else:
                     progress.tick(step)
-                if due(step, recipe.save_every) or last or stop.asked:
-                    path = self._save(step)
                 if due(step, recipe.sample_every) or last:
                     self._sample(step)
                 if recipe.validate_every is not None and due(step, recipe.validate_every):
                     self._validate(step)
+                if (
+                    saves
+                ):  # after all else that belongs to the step, so that a run resumed there misses nothing
+                    path = self._save(step)
                 if stop.asked and not last:
                     print(f"\nstopped at step {step}; saved {path}", file=sys.stderr)
                     how = f"--output {self.folder.path} --resume auto"
@@ -171,15 +177,7 @@ class Session:
         # One transfer for all of them: the only place where a step waits for the device.
         values = torch.stack([loss.float().reshape(()) for loss in losses.values()]).tolist()
         named = dict(zip(losses, values, strict=True))
-        bad = [name for name, value in named.items() if not math.isfinite(value)]
-        if bad:
-            raise InputError(
-                f"step {step}",
-                expected="finite losses",
-                got=f"{bad[0]} = {named[bad[0]]}",
-                fix="lower the learning rate, or use --precision fp32; the last checkpoint is intact",
-            )
-        rates = self.recipe.loop.learning_rates()
+        rates = self.recipe.loop.rates()
         scalars = {**named, **_totals(named), **rates}
         if self.timeline.phases.unit == "epoch":
             scalars["epoch"] = self.timeline.moment(step - 1).epoch

@@ -57,8 +57,11 @@ class ExponentialMovingAverage:
         self._applied = False
 
     @torch.no_grad()
-    def update(self) -> None:
+    def update(self, counts: Tensor | None = None) -> None:
         """Move the averages towards the module's parameters as they are now, and copy its buffers.
+
+        Args:
+            counts: a scalar on the device, 1 for an update that counts and 0 for one that does not; None is 1.
 
         Raises:
             RuntimeError: inside ``applied()``.
@@ -68,7 +71,8 @@ class ExponentialMovingAverage:
                 "update() must not be called inside applied(), where the module has the averages themselves: "
                 "update after the block"
             )
-        self.updates += 1
+        counts = torch.ones_like(self.updates) if counts is None else counts.to(self.updates)
+        self.updates += counts
         decay = torch.full_like(self.updates, self.decay)
         if self.warmup:
             decay = torch.minimum(decay, (1 + self.updates) / (10 + self.updates))
@@ -80,7 +84,7 @@ class ExponentialMovingAverage:
             )
         for (device, dtype), members in pairs.items():
             averages, current = map(list, zip(*members, strict=True))
-            weight = (1 - decay).to(device, dtype)
+            weight = ((1 - decay) * counts).to(device, dtype)
             torch._foreach_lerp_(averages, current, [weight] * len(averages))
         _copy(self.buffers, dict(self.module.named_buffers()))
 

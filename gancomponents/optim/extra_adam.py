@@ -182,6 +182,17 @@ class ExtraAdam(Optimizer):
             self._at_anchor = outer
             _copy(displaced, lookahead)
 
+    @torch.no_grad()
+    def abandon_pair(self) -> None:
+        """Go back to the anchors: the next half is an extrapolation, whichever it was. Moments stay.
+
+        For both players, where a half of one of them had to be left out, as fp16 gradient scaling does.
+        """
+        for group in self.param_groups:
+            displaced = [p for p in group["params"] if "anchor" in self.state.get(p, {})]
+            _copy(displaced, [self.state[p].pop("anchor") for p in displaced])
+            group["extrapolated"] = False
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         for group in self.param_groups:

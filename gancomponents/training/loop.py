@@ -1,10 +1,13 @@
 """The adversarial loop. It knows players, objectives and a runtime; it knows no task, domain or data set."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from gancomponents.training.player import Batch, Player
+from gancomponents.training.faults import Buffers, Fault, FaultWatch, not_finite
+from gancomponents.training.player import Batch, Clock, Losses, Player
 from gancomponents.training.runtime import Runtime
 
 _ORDERS = ("simultaneous", "strict")
@@ -22,13 +25,21 @@ class AdversarialLoop:
         order: "simultaneous": the critics judge what the generator step has computed, so nothing is computed
             twice. "strict": they judge what the updated generator presents, at the price of another pass of it,
             without gradients; its objective then needs ``present(batch)``, which returns the outputs alone.
+        on_fault: what becomes of the updates after a loss or a gradient that is not finite: "stop" undoes them all,
+            for the caller to stop; "skip" undoes those of that step.
 
     Raises:
         ValueError: an unknown order, or a strict one of an objective that cannot present.
     """
 
     def __init__(
-        self, generator: Player, critic: Player | None, runtime: Runtime, *, order: str = "simultaneous"
+        self,
+        generator: Player,
+        critic: Player | None,
+        runtime: Runtime,
+        *,
+        order: str = "simultaneous",
+        on_fault: str = "stop",
     ):
         if order not in _ORDERS:
             raise ValueError(f"order must be one of {_ORDERS}, got {order!r}: choose one")
@@ -39,8 +50,10 @@ class AdversarialLoop:
         self.critic = critic
         self.runtime = runtime
         self.order = order
+        self._watch, self._made = FaultWatch(on_fault, runtime.defer), True
         for player in self.players.values():
             runtime.place(player.objective)
+            player.scaler = runtime.scaler()
 
     @property
     def players(self) -> dict[str, Player]:
@@ -48,23 +61,49 @@ class AdversarialLoop:
         named = {"generator": self.generator, "critic": self.critic}
         return {name: player for name, player in named.items() if player is not None}
 
-    def step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+    def step(self, batch: Batch, step: int, clock: Clock = int) -> dict[str, Tensor]:
         """Train both sides on one batch and return every named loss, detached, on the device.
 
-        A side that has no loss in this batch stands still.
+        A side that has no loss in this batch stands still. Where a loss or a gradient is not finite, nothing of the
+        step remains, but for the generator's update in the strict order where only the critics failed; `fault`
+        tells. Where fp16 scaling skips a half of an extragradient pair, both sides start the pair again.
+
+        Args:
+            batch: by domain.
+            step: steps done before.
+            clock: from steps done to what learning-rate schedules count.
         """
         batch = self.runtime.to_device(batch)
+        self._made = True
+        before = Buffers(player.objective for player in self.players.values())
         if self.critic is not None:
             self.critic.freeze(True)
-        losses, outputs = self._play(self.generator, batch, {}, step)
+        losses, outputs = self._play(self.generator, batch, {})
+        played = {"generator": losses}
         if self.critic is not None:
             self.critic.freeze(False)
             if self.order == "strict":
+                self._update(played, step, clock)
                 with self.runtime.autocast():
                     # A Player's objective is any module; __init__ has made sure of this method.
                     outputs = self.generator.objective.present(batch)  # type: ignore[operator]
-            losses |= self._play(self.critic, batch, outputs, step)[0]
-        return losses
+                played = {}
+            played["critic"], _ = self._play(self.critic, batch, outputs)
+        # Both backward passes, then both updates: each was taken at the weights that the step began with.
+        bad = self._update(played, step, clock)
+        if bad is not None:
+            before.restore(bad)
+        if not self._made:
+            for player in self.players.values():
+                player.abandon_pair()
+        return {name: loss for found in (losses, *played.values()) for name, loss in found.items()}
+
+    def fault(self, *, now: bool = False) -> Fault | None:
+        """What was not finite in a step before the last one, told once; with ``now``, in that one too.
+
+        Reading the last step waits for the device.
+        """
+        return self._watch.read(now=now)
 
     def rehearse(self, batch: Batch) -> dict[str, Tensor]:
         """Compute every loss of a batch without training on it."""
@@ -78,21 +117,46 @@ class AdversarialLoop:
         return losses
 
     def _play(
-        self, player: Player, batch: Batch, shared: dict[str, Any], step: int
+        self, player: Player, batch: Batch, shared: dict[str, Any]
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Losses, detached, and outputs of one side, whose gradients are there afterwards."""
+        player.forget()
         with self.runtime.autocast():
             losses, outputs = player.objective(batch, shared)
         if losses:
-            player.update(losses, step)
+            player.backward(losses)
+        return {name: loss.detach() for name, loss in losses.items()}, outputs
+
+    def _update(self, played: Mapping[str, Losses], step: int, clock: Clock) -> Tensor | None:
+        """Step those sides that have losses, together or not at all; return whether that was undone, if any has."""
+        moving = {name: losses for name, losses in played.items() if losses}
+        flags: dict[str, Tensor] = {}
+        for name, losses in moving.items():
+            player = self.players[name]
+            gradients = player.gradients()
+            flags |= {term: ~torch.isfinite(loss.reshape(())) for term, loss in losses.items()}
+            if not player.scaler.is_enabled():  # whose overflows are no fault
+                flags[f"gradients of the {name}"] = not_finite(gradients)
+        if not flags:
+            return None
+        bad = self._watch.add(step, flags)
+        for name in moving:
+            player = self.players[name]
+            self._made &= player.step(step, bad, clock)
             constrain = getattr(player.objective, "constrain", None)
             if constrain is not None:
                 constrain()
-        return {name: loss.detach() for name, loss in losses.items()}, outputs
+        return bad
 
-    def learning_rates(self) -> dict[str, float]:
-        """Each player's learning rates, by ``lr/<player>``."""
+    def rates(self) -> dict[str, float]:
+        """Each player's learning rates, by ``lr/<player>``; in fp16 also ``scale/`` and ``skipped/<player>``."""
         rates = (player.learning_rates(f"lr/{name}") for name, player in self.players.items())
-        return {name: rate for found in rates for name, rate in found.items()}
+        scaled = {n: player for n, player in self.players.items() if player.scaler.is_enabled()}
+        return (
+            {name: rate for found in rates for name, rate in found.items()}
+            | {f"scale/{name}": player.scaler.get_scale() for name, player in scaled.items()}
+            | {f"skipped/{name}": float(player.skipped) for name, player in scaled.items()}
+        )
 
     def train(self, mode: bool = True) -> None:
         """Set the mode of every objective."""

@@ -12,9 +12,12 @@ from torch.optim import Optimizer
 from gancomponents.optim.ema import ExponentialMovingAverage
 from gancomponents.optim.groups import parameter_groups
 from gancomponents.optim.schedules import Constant, set_learning_rate
+from gancomponents.training.faults import step_unless
 
 #: Named, already weighted terms of a loss, scalars.
 Losses = dict[str, Tensor]
+#: From steps done to what a schedule counts.
+Clock = Callable[[int], int]
 #: From domain to field to a batch of that field, ``batch["s"]["x"]``.
 Batch = Mapping[str, Mapping[str, Any]]
 
@@ -71,6 +74,9 @@ class Player:
         self.objective = objective
         self._make_average = average
         self.schedule = schedule or Constant()
+        #: Scales losses where the runtime is fp16; it is the loop that sets it.
+        self.scaler = torch.amp.GradScaler("cpu", enabled=False)
+        self.skipped = 0
         self.parameters = [p for p in objective.parameters() if p.requires_grad]
         self.optimiser = optimiser(parameter_groups(objective, rates) if rates else self.parameters)
 
@@ -81,14 +87,71 @@ class Player:
 
     def update(self, losses: Losses, step: int) -> None:
         """One optimiser step on the sum of the named losses."""
-        average = self.average  # starts here where nobody has asked before: from the untrained weights
-        set_learning_rate(self.optimiser, self.schedule, step)
+        self.forget()
+        self.backward(losses)
+        self.step(step)
+
+    def forget(self) -> None:
+        """Drop the gradients."""
         self.optimiser.zero_grad(set_to_none=True)
-        torch.stack([loss.reshape(()) for loss in losses.values()]).sum().backward()
-        self.optimiser.step()
+
+    def backward(self, losses: Losses, share: float = 1.0) -> None:
+        """Add the gradients of ``share`` times the sum of the named losses."""
+        total = torch.stack([loss.reshape(()) for loss in losses.values()]).sum()
+        self.scaler.scale(total if share == 1 else total * share).backward()
+
+    def gradients(self) -> list[Tensor]:
+        """The gradients that there are, unscaled from now on."""
+        if self.scaler.is_enabled():
+            self.scaler.unscale_(self.optimiser)
+        return [p.grad for p in self.parameters if p.grad is not None]
+
+    def step(self, step: int, bad: Tensor | None = None, clock: Clock = int) -> bool:
+        """One optimiser step on the gradients as they stand.
+
+        Args:
+            step: steps done before.
+            bad: a scalar on the device; where it is True, the step is undone there.
+            clock: from steps done to what the schedule counts. Skipped steps do not count as done.
+
+        Returns:
+            Whether the step was made: gradient scaling skips one whose gradients have overflowed in fp16, and
+            waits for the device to know. Undone steps are made.
+        """
+        average = self.average  # starts here where nobody has asked before: from the untrained weights
+        set_learning_rate(self.optimiser, self.schedule, clock(max(0, step - self.skipped)))
+        if self.scaler.is_enabled():
+            made = self._scaled_step(bad)
+        else:
+            made = True
+            if bad is None:
+                self.optimiser.step()
+            else:
+                step_unless(bad, self.optimiser)
         # Only what a pair of extragradient steps ends with is averaged, never its look-ahead.
-        if average is not None and getattr(self.optimiser, "next_half", None) != "update":
-            average.update()
+        if average is not None and made and getattr(self.optimiser, "next_half", None) != "update":
+            average.update(None if bad is None else ~bad)
+        return made
+
+    def _scaled_step(self, bad: Tensor | None) -> bool:
+        scale = self.scaler.get_scale()
+        if bad is None or not bad:
+            self.scaler.step(self.optimiser)
+            self.scaler.update()
+        else:
+            self.scaler.update(
+                scale
+            )  # which forgets these gradients' overflow: they are no measure of the scale
+            return False
+        made = self.scaler.get_scale() >= scale
+        self.skipped += not made
+        return made
+
+    def abandon_pair(self) -> None:
+        """Start an extragradient pair again, where one is open (`gancomponents.optim.ExtraAdam`)."""
+        abandon = getattr(self.optimiser, "abandon_pair", None)
+        if abandon is not None:
+            abandon()
 
     @cached_property
     def average(self) -> ExponentialMovingAverage | None:
@@ -142,6 +205,8 @@ class Player:
                 "param_groups": groups,
             },
             "average": None if self.average is None else self.average.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "skipped": self.skipped,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -160,6 +225,9 @@ class Player:
         self.__dict__.pop("average", None)  # one that started before belongs to other weights
         if self.average is not None and state["average"] is not None:
             self.average.load_state_dict(state["average"])
+        if self.scaler.is_enabled() and state.get("scaler"):  # none of a run in another precision
+            self.scaler.load_state_dict(state["scaler"])
+        self.skipped = state.get("skipped", 0)
 
     def _check(self, saved: Mapping[str, Any]) -> None:
         kind = type(self.optimiser).__name__

@@ -1,6 +1,6 @@
 """Where and how a step runs: the device, the arithmetic, the memory format."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from gancomponents.errors import InputError
 
-_PRECISIONS = ("auto", "fp32", "bf16")
+_PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+_AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Runtime:
@@ -17,8 +18,8 @@ class Runtime:
 
     Args:
         device: ``"auto"`` (the first CUDA device, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-        precision: ``"fp32"``, ``"bf16"`` (autocast; weights, moments and losses stay in fp32), or ``"auto"``:
-            bf16 where the processor multiplies it natively, else fp32.
+        precision: ``"fp32"``, ``"bf16"`` or ``"fp16"`` (autocast; weights, moments and losses stay in fp32; fp16
+            scales losses, see `scaler`), or ``"auto"``: bf16 where the processor multiplies it natively, else fp32.
         channels_last: keep images and convolution weights in NHWC memory order. bf16 on a CPU needs it.
 
     Raises:
@@ -60,7 +61,35 @@ class Runtime:
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context in which an objective's forward pass runs."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        kind = self.autocast_dtype
+        return torch.autocast(self.device.type, kind, enabled=kind is not None)
+
+    @property
+    def autocast_dtype(self) -> torch.dtype | None:
+        """What matrix products and convolutions are computed in, under `autocast`; None for the weights' own."""
+        return _AUTOCAST[self.precision]
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """A new gradient scaler, one for each optimiser; it does nothing but in fp16.
+
+        Micikevicius et al. 2018 ("Mixed Precision Training"), section 3.2. It waits for the device once a step.
+        """
+        return torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+
+    def defer(self, tensor: Tensor) -> Callable[[], Tensor]:
+        """Start bringing a tensor to the host; what is returned waits until it is there, and gives it."""
+        if self.device.type != "cuda":
+            return lambda: tensor
+        host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+        host.copy_(tensor, non_blocking=True)
+        arrived = torch.cuda.Event()
+        arrived.record()
+
+        def wait() -> Tensor:
+            arrived.synchronize()
+            return host
+
+        return wait
 
     def rng_state(self) -> dict[str, Tensor]:
         """Every random generator that a step draws from, as tensors for a checkpoint."""
@@ -97,8 +126,8 @@ def _device(name: str) -> torch.device:
 
 def _precision(name: str, device: torch.device) -> str:
     if name not in _PRECISIONS:
-        fix = "fp16 is not supported yet; use bf16" if name == "fp16" else "choose one of these"
-        raise InputError("precision", expected=", ".join(_PRECISIONS), got=repr(name), fix=fix)
+        known = ", ".join(_PRECISIONS)
+        raise InputError("precision", expected=known, got=repr(name), fix="choose one of these")
     if name != "auto":
         return name
     return "bf16" if _multiplies_bf16(device) else "fp32"

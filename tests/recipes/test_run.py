@@ -233,7 +233,7 @@ def test_wandb_records_offline_without_an_account(data: Path, tmp_path: Path, mo
         (["--device", "tpu9"], "device: expected auto, cpu"),
         (["--device", "cuda:7"], "device"),
         (["--precision", "fp8"], "precision: expected auto, fp32, bf16"),
-        (["--precision", "fp16"], "not supported yet"),
+        (["--precision", "half"], "expected auto, fp32, bf16, fp16"),
         (["--resume", "nowhere"], "--resume nowhere: expected an existing path"),
         (["--stepz", "3"], "--stepz"),
         (["-p", "run.Recipe.stepz = 3"], "write steps"),

@@ -5,6 +5,7 @@ from tests.case import Case, Elsewhere
 CASES: list[Case | Elsewhere] = [
     Elsewhere("training.AdversarialLoop", "tests/training/test_loop.py"),
     Elsewhere("training.Batch", "tests/training/test_player.py"),
+    Elsewhere("training.Fault", "tests/training/test_faults.py"),
     Elsewhere("training.Losses", "tests/training/test_player.py"),
     Elsewhere("training.Objective", "tests/training/test_player.py"),
     Elsewhere("training.Player", "tests/training/test_player.py"),

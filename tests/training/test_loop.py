@@ -107,7 +107,7 @@ def test_resuming_is_bit_exact_also_between_the_halves_of_a_pair(stop: int) -> N
 def test_schedules_are_functions_of_the_step() -> None:
     loop = _loop()
     loop.step(_batch(0), 5)
-    assert loop.learning_rates() == {"lr/generator": 0.005, "lr/critic": 0.01}
+    assert loop.rates() == {"lr/generator": 0.005, "lr/critic": 0.01}
 
 
 def test_settled_weights_are_not_look_ahead_ones() -> None:

@@ -14,7 +14,7 @@ def test_unknown_devices_are_refused(name: str) -> None:
         Runtime(name, "fp32")
 
 
-@pytest.mark.parametrize("name", ["", "fp16", "fp8", "float32", "BF16"])
+@pytest.mark.parametrize("name", ["", "half", "fp8", "float32", "BF16"])
 def test_unknown_precisions_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="precision"):
         Runtime("cpu", name)
@@ -26,7 +26,9 @@ def test_auto_resolves_to_something_concrete() -> None:
     assert runtime.precision in ("fp32", "bf16")
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)]
+)
 def test_autocast_follows_the_precision(precision: str, dtype: torch.dtype) -> None:
     runtime = Runtime("cpu", precision)
     conv = runtime.place(nn.Conv2d(3, 4, 3))

@@ -1,0 +1,161 @@
+"""Numerical faults: found and undone on the device, and told to the host one step late, so that nothing waits."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
+
+POLICIES = ("stop", "skip")
+
+#: Starts bringing a tensor to the host; what it returns waits for it (`Runtime.defer`).
+Defer = Callable[[Tensor], Callable[[], Tensor]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What was not finite in a step, whose updates have been undone.
+
+    Attributes:
+        step: steps done before it.
+        names: the loss terms, or "gradients of the <player>".
+    """
+
+    step: int
+    names: tuple[str, ...]
+
+
+class FaultWatch:
+    """Gathers the flags of a step on the device, and reads those of the step before.
+
+    Args:
+        policy: "stop": after a fault every update is undone, so that the weights are those before it when the host
+            hears of it. "skip": only the updates of that step are.
+        defer: see `Runtime.defer`.
+
+    Raises:
+        ValueError: an unknown policy.
+
+    >>> watch = FaultWatch("skip", lambda tensor: lambda: tensor)
+    >>> bad = watch.add(7, {"masker/d/depth/s": torch.tensor(False), "painter/p/gan/rf": torch.tensor(True)})
+    >>> bad, watch.read()
+    (tensor(True), None)
+    >>> _ = watch.add(8, {"masker/d/depth/s": torch.tensor(False)})
+    >>> watch.read()
+    Fault(step=7, names=('painter/p/gan/rf',))
+    """
+
+    def __init__(self, policy: str, defer: Defer):
+        if policy not in POLICIES:
+            raise ValueError(f"on_fault must be one of {POLICIES}, got {policy!r}: choose one")
+        self._sticky, self._defer = policy == "stop", defer
+        self._bad: Tensor | None = None
+        self._told: dict[int, list[tuple[tuple[str, ...], Callable[[], Tensor]]]] = {}
+
+    def add(self, step: int, flags: Mapping[str, Tensor]) -> Tensor:
+        """Enter flags, scalars that are True where something is not finite; return whether to undo the update."""
+        stacked = torch.stack(list(flags.values()))
+        bad = stacked.any()
+        if self._bad is not None and (self._sticky or step in self._told):
+            bad = bad | self._bad
+        self._bad = bad
+        self._told.setdefault(step, []).append((tuple(flags), self._defer(stacked)))
+        return bad
+
+    def read(self, *, now: bool = False) -> Fault | None:
+        """The first fault that is not read yet: of the steps before the last one, or with ``now`` of that too."""
+        last = max(self._told, default=-1)
+        for step in sorted(self._told):
+            if step == last and not now:
+                break
+            found = [
+                name
+                for names, flags in self._told.pop(step)
+                for name, flag in zip(names, flags().tolist(), strict=True)
+                if flag
+            ]
+            if found:
+                return Fault(step, tuple(found))
+        return None
+
+
+def not_finite(tensors: Iterable[Tensor]) -> Tensor:
+    """Whether the norm of all of them is NaN or infinite: a scalar on their device.
+
+    >>> not_finite([torch.ones(2), torch.tensor([float("nan")])])
+    tensor(True)
+    """
+    return ~torch.isfinite(get_total_norm(list(tensors)))
+
+
+@torch.no_grad()
+def step_unless(bad: Tensor, optimiser: Optimizer) -> None:
+    """``optimiser.step()``, undone on the device where ``bad``, without waiting to know.
+
+    Weights and moments are copied before the step, when the activations are gone from memory. Where an optimiser
+    has moved the weights off an anchor (`gancomponents.optim.ExtraAdam`), they go back to it. What it counts on
+    another device than the weights (torch's Adam on CUDA does) goes on counting.
+
+    >>> weight = nn.Parameter(torch.ones(1))
+    >>> adam = torch.optim.Adam([weight], lr=0.5)
+    >>> weight.grad = torch.tensor([float("nan")])
+    >>> step_unless(torch.tensor(True), adam)
+    >>> weight.item(), adam.state[weight]["exp_avg"].item()
+    (1.0, 0.0)
+    """
+    before: dict[tuple[Tensor, str], Tensor] = {}
+    for p, key, value in _tensors(optimiser):
+        before[p, key] = value.clone()
+        if key == _ANCHOR:
+            before[p, _WEIGHT] = before[p, key]
+    optimiser.step()
+    for p, key, value in _tensors(optimiser):
+        if key == _ANCHOR or value.device != bad.device:
+            continue  # an anchor is a copy of weights from before the step, which no gradient has touched
+        old = before.get((p, key))
+        value.copy_(torch.where(bad, torch.zeros_like(value) if old is None else old, value))
+
+
+class Buffers:
+    """The buffers of some modules as they stand, batch statistics and spectral vectors, to come back to.
+
+    >>> norm = nn.BatchNorm2d(1)
+    >>> kept = Buffers([norm])
+    >>> _ = norm(torch.full((1, 1, 2, 2), float("nan")))
+    >>> kept.restore(torch.tensor(True)); norm.running_mean
+    tensor([0.])
+    """
+
+    def __init__(self, modules: Iterable[nn.Module]):
+        self._modules = list(modules)
+        self._kept = {name: buffer.clone() for name, buffer in self._named()}
+
+    @torch.no_grad()
+    def restore(self, bad: Tensor) -> None:
+        """Put them back where ``bad``, on the device."""
+        for name, buffer in self._named():
+            buffer.copy_(torch.where(bad, self._kept[name], buffer))
+
+    def _named(self) -> Iterable[tuple[tuple[int, str], Tensor]]:
+        """Those that are kept in checkpoints: the others are constants."""
+        for index, module in enumerate(self._modules):
+            kept = module.state_dict(keep_vars=True).keys()
+            for name, buffer in module.named_buffers():
+                if name in kept:
+                    yield (index, name), buffer
+
+
+_WEIGHT, _ANCHOR = "weight", "anchor"
+
+
+def _tensors(optimiser: Optimizer) -> list[tuple[Tensor, str, Tensor]]:
+    """Every tensor that a step may change: parameter, what it is of it, tensor."""
+    found = []
+    for group in optimiser.param_groups:
+        for p in group["params"]:
+            found.append((p, _WEIGHT, p.detach()))
+            state = optimiser.state.get(p, {})
+            found += [(p, key, value) for key, value in state.items() if isinstance(value, Tensor)]
+    return found
