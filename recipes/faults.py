@@ -1,4 +1,4 @@
-"""What a run does about losses and gradients that are not finite: tells of what, keeps the batch, stops or goes on."""
+"""What a run does about losses and gradients that are not finite: names them, keeps the batch, stops or goes on."""
 
 import json
 import sys

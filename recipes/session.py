@@ -175,10 +175,12 @@ class Session:
 
     def _log(self, losses: Mapping[str, Tensor], step: int) -> dict[str, float]:
         # One transfer for all of them: the only place where a step waits for the device.
-        values = torch.stack([loss.float().reshape(()) for loss in losses.values()]).tolist()
-        named = dict(zip(losses, values, strict=True))
+        norms = {f"grad_norm/{name}": norm for name, norm in self.recipe.loop.gradient_norms.items()}
+        values = torch.stack([v.float().reshape(()) for v in (*losses.values(), *norms.values())]).tolist()
+        named = dict(zip(losses, values, strict=False))
+        measured = dict(zip(norms, values[len(losses) :], strict=True))
         rates = self.recipe.loop.rates()
-        scalars = {**named, **_totals(named), **rates}
+        scalars = {**named, **_totals(named), **measured, **rates}
         if self.timeline.phases.unit == "epoch":
             scalars["epoch"] = self.timeline.moment(step - 1).epoch
         scalars["images_per_second"] = self.clock.images_per_second()

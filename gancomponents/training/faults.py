@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 POLICIES = ("stop", "skip")
@@ -79,15 +78,6 @@ class FaultWatch:
             if found:
                 return Fault(step, tuple(found))
         return None
-
-
-def not_finite(tensors: Iterable[Tensor]) -> Tensor:
-    """Whether the norm of all of them is NaN or infinite: a scalar on their device.
-
-    >>> not_finite([torch.ones(2), torch.tensor([float("nan")])])
-    tensor(True)
-    """
-    return ~torch.isfinite(get_total_norm(list(tensors)))
 
 
 @torch.no_grad()

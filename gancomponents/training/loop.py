@@ -5,8 +5,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 
-from gancomponents.training.faults import Buffers, Fault, FaultWatch, not_finite
+from gancomponents.training.faults import Buffers, Fault, FaultWatch
 from gancomponents.training.player import Batch, Clock, Losses, Player
 from gancomponents.training.runtime import Runtime
 
@@ -50,6 +51,8 @@ class AdversarialLoop:
         self.critic = critic
         self.runtime = runtime
         self.order = order
+        #: Norm of all of each player's gradients in its last step, on the device.
+        self.gradient_norms: dict[str, Tensor] = {}
         self._watch, self._made = FaultWatch(on_fault, runtime.defer), True
         for player in self.players.values():
             runtime.place(player.objective)
@@ -133,10 +136,10 @@ class AdversarialLoop:
         flags: dict[str, Tensor] = {}
         for name, losses in moving.items():
             player = self.players[name]
-            gradients = player.gradients()
+            norm = self.gradient_norms[name] = get_total_norm(player.gradients())
             flags |= {term: ~torch.isfinite(loss.reshape(())) for term, loss in losses.items()}
             if not player.scaler.is_enabled():  # whose overflows are no fault
-                flags[f"gradients of the {name}"] = not_finite(gradients)
+                flags[f"gradients of the {name}"] = ~torch.isfinite(norm)
         if not flags:
             return None
         bad = self._watch.add(step, flags)

@@ -45,7 +45,9 @@ def test_a_run_stops_at_a_fault_and_names_term_step_and_files(
         cli.run(run.main, flags(data, output, steps=6, more=("run.Recipe.save_every = 2",)))
     assert left.value.code == cli.MISTAKE
     message = capsys.readouterr().err.splitlines()[-1]
-    assert message.startswith("error: step 3: expected finite losses and gradients, got masker/d/depth/s and ")
+    assert message.startswith(
+        "error: step 3: expected finite losses and gradients, got masker/d/depth/s and "
+    )
     folder = output / "faults" / "step_00000003"
     assert str(folder) in message
     told = json.loads((folder / "fault.json").read_text())

@@ -73,6 +73,7 @@ def test_metrics_name_every_term_and_hold_the_last_step(finished: Path) -> None:
     assert [record["step"] for record in records] == [1, 3]
     expected = {"step", "time", "images_per_second", "lr/generator", "lr/critic"}
     expected |= {"masker", "painter", "critic"}  # totals
+    expected |= {"grad_norm/generator", "grad_norm/critic"}
     expected |= {f"masker/{t}/s" for t in ("d/depth", "s/cross_entropy", "m/bce", "m/tv")}
     unsupervised = ("s/min_entropy", "s/advent", "m/tv", "m/ground_intersection", "m/min_entropy", "m/advent")
     expected |= {f"masker/{t}/r" for t in unsupervised}

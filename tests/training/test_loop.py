@@ -62,6 +62,14 @@ def test_both_sides_move_and_losses_are_detached() -> None:
     assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
+def test_gradient_norms_are_those_of_the_last_step() -> None:
+    loop = _loop(lambda p: torch.optim.SGD(p, lr=0.0))
+    loop.step(_batch(0), 0)
+    for name, player in loop.players.items():
+        squares = sum(float((p.grad.double() ** 2).sum()) for p in player.parameters)
+        assert float(loop.gradient_norms[name]) == pytest.approx(squares**0.5)
+
+
 def test_a_step_equals_plain_torch_written_out() -> None:
     def sgd(parameters):
         return torch.optim.SGD(parameters, lr=0.1)
