@@ -114,9 +114,9 @@ def test_a_signal_stops_after_the_step_and_the_run_can_go_on(
     output = tmp_path / "run"
     step = AdversarialLoop.step
 
-    def interrupted(self, batch, index):
+    def interrupted(self, batch, index, *clock):
         os.kill(os.getpid(), number)  # while the step runs
-        return step(self, batch, index)
+        return step(self, batch, index, *clock)
 
     with monkeypatch.context() as patch, pytest.raises(SystemExit) as left:
         patch.setattr(AdversarialLoop, "step", interrupted)
