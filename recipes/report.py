@@ -85,14 +85,16 @@ def draw_curves(records: Sequence[Mapping[str, Any]], path: Path, events: Sequen
             points = [(record["step"], record[name]) for record in records if name in record]
             axes.plot(*zip(*points, strict=True), label=name.removeprefix(part + "/"), linewidth=1.2)
             values += [value for _, value in points]
-        for index, step in enumerate(_marks(part, events)):
-            label = "left its range" if index == 0 else None
-            axes.axvline(step, color="crimson", linestyle=":", linewidth=1.2, label=label)
         axes.set(title=part, xlabel="step", ylabel="weighted loss")
         if max(values, default=0.0) > 10 * min(values, default=0.0):
             axes.set_yscale("symlog", linthresh=1e-3)
             axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1e-3, subs=(1.0, 2.0, 5.0)))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        limits = axes.get_ylim()  # a line from top to bottom would stretch a logarithmic axis to below zero
+        for index, step in enumerate(_marks(part, events)):
+            label = "left its range" if index == 0 else None
+            axes.axvline(step, color="crimson", linestyle=":", linewidth=1.2, label=label)
+        axes.set_ylim(limits)
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
