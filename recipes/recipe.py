@@ -1,6 +1,6 @@
 """A recipe: a system, its data and how long to train."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -9,6 +9,7 @@ from gancomponents.errors import InputError, check_whole
 from gancomponents.training import AdversarialLoop, Runtime, Tracker
 from recipes.data import Data
 from recipes.folder import RunFolder
+from recipes.health import Health
 from recipes.phases import Phases, Span, Timeline
 from recipes.session import Session
 from recipes.systems import System
@@ -41,6 +42,7 @@ class Recipe:
         keep_from: they do from this step (epoch) on.
         load_paths: where ``--resume`` without a path starts from: paths by "m" (masker), "p" (painter) and "pm"
             (both), see docs/recipes.md; the newest checkpoint in ``--output`` where all are None.
+        health: builds the watch over what is logged, see `recipes.health.Health`, whose thresholds may be bound.
         tracker: trackers that record the run as well, such as ``[@trackers.WandB()]``.
     """
 
@@ -67,6 +69,7 @@ class Recipe:
         keep_every: int | None = None,
         keep_from: int = 0,
         load_paths: Mapping[str, str | None] | None = None,
+        health: Callable[..., Health] = Health,
         tracker: Sequence[Tracker] = (),
     ):
         if steps is None and epochs is None:
@@ -97,7 +100,7 @@ class Recipe:
         self.loop = AdversarialLoop(
             system.generator, system.critic, self.runtime, order=order, on_fault=on_fault
         )
-        self.tracker = tuple(tracker)
+        self.health, self.tracker = health, tuple(tracker)
 
     def rehearse(self) -> None:
         """Run both objectives once on random images of the size asked for, and leave no trace.

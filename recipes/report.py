@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from recipes.folder import RunFolder
+from recipes.health import Event, Health
+from recipes.health_section import section
 
 Table = Mapping[str, Mapping[str, float]]
+
+PARTS = ("masker", "painter", "critic")
 
 _LOWER_IS_BETTER = ("depth_abs_rel", "l1_in_mask", "lpips_in_mask", "fid", "kid")
 
 
-def write_report(name: str, folder: RunFolder, table: Table, events: Sequence[Path]) -> None:
+def write_report(
+    name: str, folder: RunFolder, table: Table, events: Sequence[Path], *, health: Health | None = None
+) -> None:
     """Write the curves, the final table and the report of a finished run, and print the table.
 
     Args:
@@ -20,11 +26,13 @@ def write_report(name: str, folder: RunFolder, table: Table, events: Sequence[Pa
         folder: of the run.
         table: ``before``, ``after`` and ``baseline``, each by metric.
         events: pictures to show.
+        health: judges what was logged, with the run's thresholds; all of them the default ones where None.
     """
     records = folder.read_metrics()
-    draw_curves(records, folder.curves)
+    health = health or Health()
+    draw_curves(records, folder.curves, health.replay(records))
     folder.write(folder.final, json.dumps(table, indent=2) + "\n")
-    folder.write(folder.report, _markdown(name, folder, table, events, records))
+    folder.write(folder.report, _markdown(name, folder, table, events, records, health))
     print(format_table(table))
     print(f"report: {folder.report}")
 
@@ -63,16 +71,15 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "|" + "|".join(rule) + "|", *lines[1:]])
 
 
-def draw_curves(records: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Plot every loss term over the steps, a panel for each part."""
+def draw_curves(records: Sequence[Mapping[str, Any]], path: Path, events: Sequence[Event] = ()) -> None:
+    """Plot every loss term over the steps, a panel for each part; mark where its health left its range."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, SymmetricalLogLocator
 
-    parts = ("masker", "painter", "critic")
     figure = Figure(figsize=(15, 5), layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, part in zip(figure.subplots(1, len(parts)), parts, strict=True):
+    for axes, part in zip(figure.subplots(1, len(PARTS)), PARTS, strict=True):
         values: list[float] = []
         for name in sorted({key for record in records for key in record if key.startswith(part + "/")}):
             points = [(record["step"], record[name]) for record in records if record.get(name) is not None]
@@ -83,14 +90,36 @@ def draw_curves(records: Sequence[Mapping[str, Any]], path: Path) -> None:
             axes.set_yscale("symlog", linthresh=1e-3)
             axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1e-3, subs=(1.0, 2.0, 5.0)))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        limits = axes.get_ylim()  # a line from top to bottom would stretch a logarithmic axis to below zero
+        for index, step in enumerate(_marks(part, events)):
+            label = "left its range" if index == 0 else None
+            axes.axvline(step, color="crimson", linestyle=":", linewidth=1.2, label=label)
+        axes.set_ylim(limits)
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     figure.savefig(path, dpi=100)
 
 
+def _marks(part: str, events: Sequence[Event], most: int = 20) -> list[int]:
+    """The first steps at which a signal left its range: one of this part, or of none, such as the whole game's."""
+    steps: dict[int, None] = {}
+    for event in events:
+        names = set(event.signal.split("/")) & {*PARTS, "generator"}
+        if "generator" in names:
+            names = set(PARTS) - {"critic"}
+        if part in (names or PARTS):
+            steps[event.step] = None
+    return list(steps)[:most]
+
+
 def _markdown(
-    name: str, folder: RunFolder, table: Table, events: Sequence[Path], records: Sequence[Mapping[str, Any]]
+    name: str,
+    folder: RunFolder,
+    table: Table,
+    events: Sequence[Path],
+    records: Sequence[Mapping[str, Any]],
+    health: Health,
 ) -> str:
     samples = sorted(folder.samples.glob("step_*.png"))
     lines = [f"# {name}", ""]
@@ -117,6 +146,7 @@ def _markdown(
         lines += ["## Samples", "", f"![samples]({samples[-1].relative_to(folder.path)})", ""]
     if events:
         lines += ["## Events", "", *_event_table(folder, events), ""]
+    lines += ["## Health", "", *section(health, records), ""]
     lines += ["## Curves", "", f"![curves]({folder.curves.name})", ""]
     return "\n".join(lines)
 

@@ -64,6 +64,8 @@ class Session:
             first, before = found.step, found.before
             recipe.loop.load_state_dict(found.loop)
             folder.rewind(first)
+        self.health = recipe.health(system.health_ranges)
+        self.health.replay(folder.read_metrics())
         self.clock = Clock(max((record["time"] for record in folder.read_metrics()), default=0.0))
         if before is None:
             which = "untrained networks" if found is None else "networks as they were loaded"
@@ -185,8 +187,17 @@ class Session:
             scalars["epoch"] = self.timeline.moment(step - 1).epoch
         scalars["images_per_second"] = self.clock.images_per_second()
         self._record(step, scalars)
+        self._watch(step, scalars)
         self.trackers.log(step, scalars)
         return scalars
+
+    def _watch(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Write down what has left its healthy range, and say so the first time."""
+        events = self.health.observe(step, scalars)
+        if events:
+            self._record(step, {"health": [event.as_dict() for event in events]})
+        for event in (event for event in events if event.first):
+            print(f"step {step}: {event.text}", file=sys.stderr, flush=True)
 
     def _validate(self, step: int) -> None:
         """Losses and scores on the held-out lists, under ``val/``, and sheets of them; training's draws stay."""
@@ -230,10 +241,16 @@ class Session:
 
     def _sample(self, step: int) -> None:
         # Sampling draws nothing that training would miss.
+        system, data, runtime = self.recipe.system, self.recipe.data, self.recipe.runtime
         with torch.random.fork_rng(devices=[]):
-            overview = self.recipe.system.sample(self.recipe.data, self.recipe.runtime)
+            overview = system.sample(data, runtime)
+            signals = system.health(data, runtime)
         if overview is not None:
             self._show(step, "step", overview)
+        if signals:
+            self._record(step, signals)
+            self._watch(step, signals)
+            self.trackers.log(step, signals)
 
     def _show(self, step: int, name: str, picture: pictures.Picture) -> None:
         from gancomponents.data import write_image
@@ -252,7 +269,7 @@ class Session:
         }
         events = system.show_events(data, runtime, folder.events)
         folder.write(folder.operative_config, config.operative_text())
-        write_report(self.name, folder, table, events)
+        write_report(self.name, folder, table, events, health=self.health)
 
 
 def _totals(losses: Mapping[str, float]) -> dict[str, float]:

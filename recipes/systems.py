@@ -1,12 +1,13 @@
 """What a recipe asks of the system that it trains."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import nn
 
+from gancomponents.metrics import HealthRange
 from gancomponents.training import Batch, Player, Runtime
 from recipes import pictures
 from recipes.data import Data
@@ -20,6 +21,7 @@ class System(Protocol):
     critics: nn.Module
     generator: Player
     critic: Player | None
+    health_ranges: Mapping[str, HealthRange]
 
     def parts(self) -> dict[str, nn.Module]: ...
 
@@ -38,6 +40,8 @@ class System(Protocol):
     def evaluate(self, data: Data, runtime: Runtime) -> dict[str, float]: ...
 
     def evaluate_baseline(self, data: Data, runtime: Runtime) -> dict[str, float]: ...
+
+    def health(self, data: Data, runtime: Runtime) -> dict[str, float]: ...
 
     def sample(self, data: Data, runtime: Runtime) -> pictures.Picture | None: ...
 

@@ -51,7 +51,7 @@ class AdversarialLoop:
         self.critic = critic
         self.runtime = runtime
         self.order = order
-        #: Norm of all of each player's gradients in its last step, on the device.
+        #: Norm of all gradients of each player that moved in the last step, on the device.
         self.gradient_norms: dict[str, Tensor] = {}
         self._watch, self._made = FaultWatch(on_fault, runtime.defer), True
         for player in self.players.values():
@@ -77,7 +77,7 @@ class AdversarialLoop:
             clock: from steps done to what learning-rate schedules count.
         """
         batch = self.runtime.to_device(batch)
-        self._made = True
+        self._made, self.gradient_norms = True, {}
         before = Buffers(player.objective for player in self.players.values())
         if self.critic is not None:
             self.critic.freeze(True)

@@ -13,10 +13,11 @@ from torch.optim import Optimizer
 
 from gancomponents.encoders import load_weights
 from gancomponents.errors import InputError
+from gancomponents.metrics import HealthRange
 from gancomponents.optim import ExponentialMovingAverage, ExtraAdam
 from gancomponents.training import Batch, Player, Runtime
 from recipes import pictures
-from recipes.climategan import evaluation, samples
+from recipes.climategan import evaluation, health, samples
 from recipes.climategan.critics import Critics
 from recipes.climategan.distances import PaintedDistances
 from recipes.climategan.model import ClimateGAN
@@ -225,6 +226,14 @@ class System:
     def evaluate_baseline(self, data: Data, runtime: Runtime) -> dict[str, float]:
         """Scores of the trivial answer; see `evaluation.evaluate_baseline`."""
         return evaluation.evaluate_baseline(self.model, data, runtime)
+
+    #: The healthy values of what `health` measures.
+    health_ranges: Mapping[str, HealthRange] = health.RANGES
+
+    def health(self, data: Data, runtime: Runtime) -> dict[str, float]:
+        """Signals of collapse on a few held-out frames; see `recipes.climategan.health`."""
+        with self.generator.settled():
+            return health.health(self.model, self.critics, data, runtime)
 
     def sample(self, data: Data, runtime: Runtime) -> pictures.Picture | None:
         """A labelled grid of held-out frames of every domain with everything predicted, and the truth."""
