@@ -2,13 +2,16 @@
 
 import argparse
 import logging
+import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from gancomponents.errors import InputError
 
 MISTAKE, INTERRUPTED = 2, 130
+_PATIENCE = 3.0
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,15 +28,25 @@ def run(command: Callable[[Sequence[str]], None], arguments: Sequence[str] | Non
     try:
         command(sys.argv[1:] if arguments is None else arguments)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _complain(error)
         sys.exit(MISTAKE)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:  # a full disk, a folder that may not be read: the system's own words name it
-        print(f"error: {error}", file=sys.stderr)
+        _complain(error)
         sys.exit(MISTAKE)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     sys.exit(0)
+
+
+def _complain(error: Exception) -> None:
+    """Tell a mistake once. Of several processes the first speaks for all, unless the mistake is another's alone."""
+    rank = os.environ.get("RANK", "0")
+    if rank == "0":
+        print(f"error: {error}", file=sys.stderr)
+        return
+    time.sleep(_PATIENCE)  # the first one's end ends this one, too
+    print(f"error: process {rank}: {error}", file=sys.__stderr__)

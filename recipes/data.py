@@ -76,7 +76,7 @@ class Data:
             and kitti); None for inverse depth.
         depth_stretch: stretch the inverse depth of every sample to [0, 1], as pseudo-labels of unknown scale are.
         mixing: which domains share a step, and where an epoch ends; see `gancomponents.data.DomainLoader`.
-        batch_size: images of each domain in a batch, one number or one by domain.
+        batch_size: images of each domain in a batch of each process, one number or one by domain.
         max_samples: use this many rows from the top of every training list; all where None.
         workers: loader processes; 0 loads in a thread beside the training step.
         stretch: stretch each image to the full range [-1, 1], as the published system does.
@@ -228,13 +228,23 @@ class Data:
             fix = "list both alike, or leave rf out of data.Data.truth"
             raise InputError(self.truth_lists["rf"], expected=expected, got=str(dry), fix=fix)
 
-    def loader(self, seed: int, domains: Sequence[str]) -> DomainLoader:
-        """The training batches of these domains."""
+    def loader(
+        self, seed: int, domains: Sequence[str], *, rank: int = 0, world_size: int = 1
+    ) -> DomainLoader:
+        """The training batches of these domains, or this process's part of them."""
         datasets = {domain: self._training_set(domain, seed) for domain in domains}
         sizes = {domain: self.batch_of(domain) for domain in domains}
         mixing = self.mixing if len(domains) > 1 else None  # one domain alone mixes with nothing
         try:
-            return DomainLoader(datasets, sizes, mixing=mixing, seed=seed, workers=self.workers)
+            return DomainLoader(
+                datasets,
+                sizes,
+                mixing=mixing,
+                seed=seed,
+                rank=rank,
+                world_size=world_size,
+                workers=self.workers,
+            )
         except InputError:
             raise
         except ValueError as error:  # of the mixing, all else being checked

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
@@ -15,6 +16,7 @@ from recipes.folder import RunFolder
 _IN_A_ROW = 10
 _FILE, _TENSORS = "fault.json", "batch.safetensors"
 
+Files = dict[str, list[str]]
 #: Writes an entry of metrics.jsonl, given a step and what is to stand there.
 Record = Callable[[int, Mapping[str, object]], None]
 
@@ -54,9 +56,14 @@ class Faults:
         step = fault.step + 1  # as steps are counted in logs
         self._in_a_row = self._in_a_row + 1 if step == self._last + 1 else 1
         self._last = step
-        where = self._write(step, fault)
+        processes = self._loop.runtime.processes
+        told = processes.gather((fault.names, _files(self._batches[step])))
+        where = self._folder.faults / f"step_{step:08d}"
+        if processes.first:
+            self._write(where, step, told)
         what = f"step {step}"
-        got = f"{_named(fault)} not finite; the batch and its files are in {where}"
+        names = [name for names, _ in told for name in names]
+        got = f"{_named(names)} not finite; the batch and its files are in {where}"
         if not self._skip or self._in_a_row > _IN_A_ROW:
             fix = "look at those files, lower the learning rate, or use --precision fp32"
             if not self._skip:
@@ -65,15 +72,15 @@ class Faults:
         print(f"{what} is left out: {got}", file=sys.stderr, flush=True)
         self._record(step, {"skipped": list(fault.names)})
 
-    def _write(self, step: int, fault: Fault) -> str:
-        folder = self._folder.faults / f"step_{step:08d}"
+    def _write(self, folder: Path, step: int, told: Sequence[tuple[Sequence[str], Files]]) -> None:
+        """``told`` is what every process knows: its terms and its files; the batch is that of the first."""
         folder.mkdir(parents=True, exist_ok=True)
         batch = self._batches[step]
         newest = checkpoint.newest(self._folder.checkpoints)
-        told: dict[str, Any] = {
+        record: dict[str, Any] = {
             "step": step,
-            "not finite": list(fault.names),
-            "files": {domain: fields.get("paths", []) for domain, fields in batch.items()},
+            "not finite": list(dict.fromkeys(name for names, _ in told for name in names)),
+            "files": {d: [file for _, files in told for file in files[d]] for d in told[0][1]},
             "checkpoint before": None if newest is None else newest.name,
         }
         tensors = {
@@ -83,10 +90,14 @@ class Faults:
             if isinstance(value, Tensor)
         }
         save_file(tensors, folder / _TENSORS)
-        self._folder.write(folder / _FILE, json.dumps(told, indent=2) + "\n")
-        return str(folder)
+        self._folder.write(folder / _FILE, json.dumps(record, indent=2) + "\n")
 
 
-def _named(fault: Fault) -> str:
-    more = len(fault.names) - 1
-    return f"{fault.names[0]} is" if not more else f"{fault.names[0]} and {more} more are"
+def _files(batch: Batch) -> Files:
+    """The files of every domain."""
+    return {domain: list(fields.get("paths", [])) for domain, fields in batch.items()}
+
+
+def _named(names: Sequence[str]) -> str:
+    known = list(dict.fromkeys(names))
+    return f"{known[0]} is" if len(known) == 1 else f"{known[0]} and {len(known) - 1} more are"

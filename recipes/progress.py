@@ -55,15 +55,21 @@ class Progress:
 
 
 class Clock:
-    """Seconds and images of a run, samples and checkpoints included; ``before`` is what earlier parts took."""
+    """Seconds and images of a run, samples and checkpoints included.
 
-    def __init__(self, before: float):
+    Args:
+        before: seconds that earlier parts of the run took.
+        processes: how many see as many images as this one.
+    """
+
+    def __init__(self, before: float, processes: int = 1):
+        self._processes = processes
         self._mark = time.perf_counter()
         self._start = self._mark - before
         self._images = 0
 
     def count(self, batch: Batch) -> None:
-        self._images += sum(len(fields["x"]) for fields in batch.values())
+        self._images += self._processes * sum(len(fields["x"]) for fields in batch.values())
 
     def elapsed(self) -> float:
         return time.perf_counter() - self._start

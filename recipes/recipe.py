@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from gancomponents.data import DomainLoader
 from gancomponents.errors import InputError, check_whole
 from gancomponents.training import AdversarialLoop, Runtime, Tracker
 from recipes.data import Data
@@ -133,11 +134,17 @@ class Recipe:
 
     def timeline(self) -> Timeline:
         """The phases over the steps of the data, which must be prepared."""
-        before = self.data.loader(self.seed, self.pretraining).steps_per_epoch if self.pretraining else 1
+        before = self.loader(pretraining=True).steps_per_epoch if self.pretraining else 1
         return self.phases.timeline(
-            steps_per_epoch=self.data.loader(self.seed, self.domains).steps_per_epoch,
+            steps_per_epoch=self.loader().steps_per_epoch,
             pretrain_steps_per_epoch=before,
         )
+
+    def loader(self, *, pretraining: bool = False) -> DomainLoader:
+        """This process's part of the training data, which must be prepared."""
+        processes = self.runtime.processes
+        domains = self.pretraining if pretraining else self.domains
+        return self.data.loader(self.seed, domains, rank=processes.rank, world_size=processes.count)
 
     def run(self, name: str, folder: RunFolder, start: Mapping[str, Path]) -> None:
         """Train, evaluate, report.

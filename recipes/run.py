@@ -2,6 +2,8 @@
 
 import argparse
 import datetime
+import logging
+import os
 import resource
 import sys
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 import torch
 
 from gancomponents.errors import InputError, check_whole
+from gancomponents.training.processes import Processes
 from recipes import cli, config, resuming
 from recipes.folder import RunFolder
 from recipes.recipe import Recipe
@@ -35,6 +38,17 @@ def main(arguments: Sequence[str]) -> None:
     """Parse the command line, build the recipe, and train it."""
     flags = _parser().parse_args(arguments)
     _check_installation()
+    processes = Processes.join()
+    if not processes.first:  # which speaks for all
+        logging.getLogger("gancomponents").setLevel(logging.ERROR)
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    try:
+        _train(flags, processes)
+    finally:
+        processes.leave()
+
+
+def _train(flags: argparse.Namespace, processes: Processes) -> None:
     settings = {
         "steps": flags.steps,
         "seed": flags.seed,
@@ -51,18 +65,24 @@ def main(arguments: Sequence[str]) -> None:
     output = Path(flags.output) if flags.output else None
     by_parts = request is not None and bool(request.paths)
     if not by_parts:  # by parts, what may be given depends on the networks
-        plan = resuming.plan(request, output)
-        folder = _claim(name, plan, request)
+        plan, folder = processes.first_does(lambda: _planned(name, request, output))
     torch.manual_seed(check_whole("seed", config.bound("run.Recipe.seed", 0), minimum=0))
     recipe = config.build(Recipe)
     if by_parts:
-        plan = resuming.plan(request, output, **_parts(recipe))
-        folder = _claim(name, plan, request)
+        plan, folder = processes.first_does(lambda: _planned(name, request, output, **_parts(recipe)))
     recipe.rehearse()
     if flags.dry_run:
         _describe(name, recipe)
         return
     recipe.run(name, folder, plan.sources)
+
+
+def _planned(
+    name: str, request: resuming.Request | None, output: Path | None, **parts: bool
+) -> tuple[resuming.Plan, RunFolder]:
+    """Where the run starts, and the folder that it may write to."""
+    plan = resuming.plan(request, output, **parts)
+    return plan, _claim(name, plan, request)
 
 
 def _parts(recipe: Recipe) -> dict[str, bool]:

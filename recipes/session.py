@@ -1,7 +1,7 @@
 """One run of a recipe in a folder: started or resumed, trained, logged, saved, shown, reported."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ class Session:
 
     def __init__(self, name: str, recipe: "Recipe", folder: RunFolder):
         self.name, self.recipe, self.folder = name, recipe, folder
+        self.processes = recipe.runtime.processes
         self.trackers = Trackers(recipe.tracker)
         self.before: dict[str, float] = {}
 
@@ -45,11 +46,7 @@ class Session:
         """
         recipe, folder, system = self.recipe, self.folder, self.recipe.system
         found = self._read(start)
-        recipe.data.prepare(
-            (*recipe.pretraining, *recipe.domains),
-            system.shown_domains(recipe.data),
-            validate=recipe.validate_every is not None,
-        )
+        self._prepare()
         self.timeline = recipe.timeline()
         self.total = recipe.steps if recipe.steps is not None else self.timeline.steps(recipe.epochs or 0)
         where = f"from {' and '.join(map(str, start.values()))}" if start else "from the start"
@@ -58,15 +55,45 @@ class Session:
         if found is not None:
             self._check_step(start, found.step, self.total)
         system.fetch(afresh=found is None)
-        folder.create(afresh=found is None)
-        first, before = 0, None
+        recipe.runtime.diverge(recipe.seed)
         if found is not None:
-            first, before = found.step, found.before
             recipe.loop.load_state_dict(found.loop)
-            folder.rewind(first)
+        self.processes.broadcast(player.objective for player in recipe.loop.players.values())
+        first = 0 if found is None else found.step
         self.health = recipe.health(system.health_ranges)
-        self.health.replay(folder.read_metrics())
-        self.clock = Clock(max((record["time"] for record in folder.read_metrics()), default=0.0))
+        self.clock = Clock(0.0, self.processes.count)
+        if self.processes.first_does(lambda: self._open(found)):
+            self._save(first)  # so that --resume auto goes on from here, whatever happens next
+        try:
+            self._train(first)
+            self.processes.first_does(self._finish)
+        finally:
+            if self.processes.first:
+                self.trackers.finish()
+
+    def _prepare(self) -> None:
+        """Find or render the data: the first process does, before all others look."""
+        recipe = self.recipe
+        domains, shown = (*recipe.pretraining, *recipe.domains), recipe.system.shown_domains(recipe.data)
+
+        def prepare() -> None:
+            recipe.data.prepare(domains, shown, validate=recipe.validate_every is not None)
+
+        self.processes.first_does(prepare)
+        if not self.processes.first:
+            prepare()
+
+    def _open(self, found: restoring.Start | None) -> bool:
+        """Make the folder, evaluate where nobody has, start the trackers; return whether a checkpoint is due."""
+        recipe, folder, system = self.recipe, self.folder, self.recipe.system
+        folder.create(afresh=found is None)
+        before = None
+        if found is not None:
+            before = found.before
+            folder.rewind(found.step)
+        records = folder.read_metrics()
+        self.health.replay(records)
+        self.clock = Clock(max((record["time"] for record in records), default=0.0), self.processes.count)
         if before is None:
             which = "untrained networks" if found is None else "networks as they were loaded"
             print(f"evaluating the {which}", flush=True)
@@ -75,14 +102,8 @@ class Session:
         folder.record_config(config.parsed_text())
         folder.write(folder.operative_config, config.operative_text())
         folder.write(folder.architecture, _architecture(system.parts()))
-        if found is not None and checkpoint.newest(folder.checkpoints) is None:
-            self._save(first)  # so that --resume auto goes on from here, whatever happens next
         self.trackers.start(self.name, folder.path, config.parsed_text())
-        try:
-            self._train(first)
-            self._finish()
-        finally:
-            self.trackers.finish()
+        return found is not None and checkpoint.newest(folder.checkpoints) is None
 
     def _read(self, start: Mapping[str, Path]) -> restoring.Start | None:
         """What to resume from, known to fit before anything is rendered or written."""
@@ -116,8 +137,7 @@ class Session:
     def _batches(self, first: int) -> Iterator[Batch]:
         recipe = self.recipe
         for pretraining, start, stop in self.timeline.stages(first, self.total):
-            domains = recipe.pretraining if pretraining else recipe.domains
-            yield from recipe.data.loader(recipe.seed, domains).iterate(start, stop)
+            yield from recipe.loader(pretraining=pretraining).iterate(start, stop)
 
     def _train(self, first: int) -> None:
         recipe, loop, due = self.recipe, self.recipe.loop, self.timeline.due
@@ -128,7 +148,8 @@ class Session:
         progress = Progress(first, self.total)
         faults = Faults(loop, self.folder, skip=recipe.on_fault == "skip", record=self._record)
         on: frozenset[str] | None = None
-        with StopRequest() as stop, closing(progress):
+        processes = self.processes
+        with StopRequest(patient=processes.count > 1) as stop, closing(progress):
             for step, batch in enumerate(self._batches(first), start=first + 1):
                 moment = self.timeline.moment(step - 1)
                 if moment.on != on:
@@ -138,24 +159,22 @@ class Session:
                     self._announce(step, moment)
                 losses = loop.step(batch, step - 1, lambda done: self.timeline.moment(done).time)
                 self.clock.count(batch)
-                last = step == self.total
-                logs = step == first + 1 or step % recipe.log_every == 0 or last or stop.asked
-                saves = due(step, recipe.save_every) or last or stop.asked
+                last, stopping = step == self.total, processes.any(stop.asked)
+                logs = step == first + 1 or step % recipe.log_every == 0 or last or stopping
+                saves = due(step, recipe.save_every) or last or stopping
                 faults.check(step, batch, now=logs or saves)
                 if logs:
                     progress.show(step, self._log(losses, step))
                 else:
                     progress.tick(step)
-                if due(step, recipe.sample_every) or last:
+                if processes.first and (due(step, recipe.sample_every) or last):
                     self._sample(step)
-                if recipe.validate_every is not None and due(step, recipe.validate_every):
+                if processes.first and recipe.validate_every and due(step, recipe.validate_every):
                     self._validate(step)
-                if (
-                    saves
-                ):  # after all else that belongs to the step, so that a run resumed there misses nothing
-                    path = self._save(step)
-                if stop.asked and not last:
-                    print(f"\nstopped at step {step}; saved {path}", file=sys.stderr)
+                if saves:  # last, so that a run that goes on from there has all that belongs to the step
+                    self._save(step)
+                if stopping and not last:
+                    print(f"\nstopped at step {step}; saved in {self.folder.checkpoints}", file=sys.stderr)
                     how = f"--output {self.folder.path} --resume auto"
                     print(f"continue with the same command and {how}", file=sys.stderr)
                     raise KeyboardInterrupt
@@ -173,22 +192,25 @@ class Session:
         return f" (epoch {self.timeline.moment(step - 1).epoch})" if by_epoch else ""
 
     def _record(self, step: int, entries: Mapping[str, object]) -> None:
-        self.folder.append_metrics({"step": step, "time": round(self.clock.elapsed(), 3), **entries})
+        if self.processes.first:
+            self.folder.append_metrics({"step": step, "time": round(self.clock.elapsed(), 3), **entries})
 
     def _log(self, losses: Mapping[str, Tensor], step: int) -> dict[str, float]:
-        # One transfer for all of them: the only place where a step waits for the device.
         norms = {f"grad_norm/{name}": norm for name, norm in self.recipe.loop.gradient_norms.items()}
-        values = torch.stack([v.float().reshape(()) for v in (*losses.values(), *norms.values())]).tolist()
-        named = dict(zip(losses, values, strict=False))
-        measured = dict(zip(norms, values[len(losses) :], strict=True))
+        # One transfer for all of them: the only place where a step waits for the device.
+        found = {**losses, **norms}
+        values = torch.stack([value.float().reshape(()) for value in found.values()]).tolist()
+        named = _mean_over(self.processes.gather(dict(zip(found, values, strict=True))))
+        measured = {name: named.pop(name) for name in norms}
         rates = self.recipe.loop.rates()
         scalars = {**named, **_totals(named), **measured, **rates}
         if self.timeline.phases.unit == "epoch":
             scalars["epoch"] = self.timeline.moment(step - 1).epoch
         scalars["images_per_second"] = self.clock.images_per_second()
         self._record(step, scalars)
-        self._watch(step, scalars)
-        self.trackers.log(step, scalars)
+        if self.processes.first:
+            self._watch(step, scalars)
+            self.trackers.log(step, scalars)
         return scalars
 
     def _watch(self, step: int, scalars: Mapping[str, float]) -> None:
@@ -219,12 +241,16 @@ class Session:
         self._record(step, scalars)
         self.trackers.log(step, scalars)
 
-    def _save(self, step: int) -> Path:
+    def _save(self, step: int) -> None:
         recipe = self.recipe
         state = {"step": step, "before": self.before, "loop": recipe.loop.state_dict()}
         stays = Stays(self.timeline, recipe.keep_every, recipe.keep_from)
         folder = self.folder.checkpoints
-        return checkpoint.save(folder, step, state, self._weights(), recipe.keep, stays=stays)
+
+        def write() -> None:
+            checkpoint.save(folder, step, state, self._weights(), recipe.keep, stays=stays)
+
+        self.processes.first_does(write)
 
     def _weights(self) -> dict[str, dict[str, Tensor]]:
         """The sets of weights of a checkpoint, never look-ahead ones: as trained, averaged, the critics'."""
@@ -270,6 +296,13 @@ class Session:
         events = system.show_events(data, runtime, folder.events)
         folder.write(folder.operative_config, config.operative_text())
         write_report(self.name, folder, table, events, health=self.health)
+
+
+def _mean_over(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of every term over the processes that have it."""
+    names = dict.fromkeys(name for scalars in found for name in scalars)
+    known = {name: [scalars[name] for scalars in found if name in scalars] for name in names}
+    return {name: sum(values) / len(values) for name, values in known.items()}
 
 
 def _totals(losses: Mapping[str, float]) -> dict[str, float]:

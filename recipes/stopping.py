@@ -12,13 +12,16 @@ class StopRequest:
     A step that is cut in the middle would leave one player updated and the other not, so the loop asks
     `asked` after each step and stops there.
 
+    Args:
+        patient: note all of them: torchrun passes on what the terminal has sent already.
+
     >>> with StopRequest() as stop:
     ...     stop.asked
     False
     """
 
-    def __init__(self) -> None:
-        self.asked = False
+    def __init__(self, *, patient: bool = False) -> None:
+        self.asked, self._patient = False, patient
         self._previous: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Self:
@@ -34,4 +37,5 @@ class StopRequest:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
-        self.__exit__()
+        if not self._patient:
+            self.__exit__()

@@ -132,12 +132,22 @@ class AdversarialLoop:
 
     def _update(self, played: Mapping[str, Losses], step: int, clock: Clock) -> Tensor | None:
         """Step those sides that have losses, together or not at all; return whether that was undone, if any has."""
-        moving = {name: losses for name, losses in played.items() if losses}
+        processes = self.runtime.processes
+        moving = {name: losses for name, losses in played.items() if processes.any(bool(losses))}
         flags: dict[str, Tensor] = {}
-        for name, losses in moving.items():
+        for losses in moving.values():
+            flags |= {term: ~torch.isfinite(loss.reshape(())) for term, loss in losses.items()}
+        if processes.count > 1 and moving:
+            elsewhere = torch.zeros((), device=self.runtime.device)
+            if flags:
+                elsewhere = torch.stack(list(flags.values())).any().float()
+            parameters = [p for name in moving for p in self.players[name].parameters]
+            processes.average_gradients(parameters, elsewhere)
+            processes.average_statistics(player.objective for player in self.players.values())
+            flags["a loss in some process"] = elsewhere > 0
+        for name in moving:
             player = self.players[name]
             norm = self.gradient_norms[name] = get_total_norm(player.gradients())
-            flags |= {term: ~torch.isfinite(loss.reshape(())) for term, loss in losses.items()}
             if not player.scaler.is_enabled():  # whose overflows are no fault
                 flags[f"gradients of the {name}"] = ~torch.isfinite(norm)
         if not flags:

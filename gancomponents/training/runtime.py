@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gancomponents.errors import InputError
+from gancomponents.training.processes import Processes
 
 _PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -17,9 +18,11 @@ class Runtime:
     """The device, precision and memory format of a run, behind one small object.
 
     Args:
-        device: ``"auto"`` (the first CUDA device, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        device: ``"auto"`` (a CUDA device, else the CPU), ``"cpu"``, ``"cuda"`` (the first, or under torchrun that
+            of this process's local rank) or ``"cuda:N"``.
         precision: ``"fp32"``, ``"bf16"`` or ``"fp16"`` (autocast; weights, moments and losses stay in fp32; fp16
             scales losses, see `scaler`), or ``"auto"``: bf16 where the processor multiplies it natively, else fp32.
+        processes: those that train together, each on a device of its own.
         channels_last: keep images and convolution weights in NHWC memory order. bf16 on a CPU needs it.
 
     Raises:
@@ -32,14 +35,23 @@ class Runtime:
     ['a.png']
     """
 
-    def __init__(self, device: str = "auto", precision: str = "auto", *, channels_last: bool = True):
+    def __init__(
+        self,
+        device: str = "auto",
+        precision: str = "auto",
+        *,
+        processes: Processes | None = None,
+        channels_last: bool = True,
+    ):
+        self.processes = processes or Processes()
         self.device = _device(device)
         self.precision = _precision(precision, self.device)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
 
     def __str__(self) -> str:
         order = "channels_last" if self.memory_format is torch.channels_last else "contiguous"
-        return f"{self.device} in {self.precision}, {order}"
+        many = f" in each of {self.processes.count} processes" if self.processes.count > 1 else ""
+        return f"{self.device}{many} in {self.precision}, {order}"
 
     def place(self, module: nn.Module) -> nn.Module:
         """Move a module to the device and memory format, in place: its parameters stay the same objects."""
@@ -91,23 +103,32 @@ class Runtime:
 
         return wait
 
-    def rng_state(self) -> dict[str, Tensor]:
-        """Every random generator that a step draws from, as tensors for a checkpoint."""
-        state = {"cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            state["cuda"] = torch.cuda.get_rng_state(self.device)
-        return state
+    def diverge(self, seed: int) -> None:
+        """Let this process draw other noise than the first one does, which goes on with what it has."""
+        if not self.processes.first:
+            torch.manual_seed((seed + self.processes.rank * 0x9E3779B97F4A7C15) % 2**63)
 
-    def restore_rng(self, state: Mapping[str, Tensor]) -> None:
-        """Put back what `rng_state` gave; a generator that the checkpoint lacks keeps its seed."""
-        torch.set_rng_state(state["cpu"])
-        if self.device.type == "cuda" and "cuda" in state:
-            torch.cuda.set_rng_state(state["cuda"], self.device)
+    def rng_state(self) -> dict[str, dict[str, Tensor]]:
+        """Every random generator that a step draws from, by process, as tensors for a checkpoint."""
+        own = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            own["cuda"] = torch.cuda.get_rng_state(self.device)
+        return {str(rank): state for rank, state in enumerate(self.processes.gather(own))}
+
+    def restore_rng(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Put back what `rng_state` gave; a process or a generator that it lacks keeps its seed."""
+        own = state.get(str(self.processes.rank), {})
+        if "cpu" in own:
+            torch.set_rng_state(own["cpu"])
+        if self.device.type == "cuda" and "cuda" in own:
+            torch.cuda.set_rng_state(own["cuda"], self.device)
 
 
 def _device(name: str) -> torch.device:
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda":
+        name = f"cuda:{Processes.local_rank()}"
     expected = "auto, cpu, cuda or cuda:N"
     try:
         device = torch.device(name)
