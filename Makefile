@@ -15,7 +15,7 @@ types:
 
 # README's test command; the doctests run with it (see setup.cfg).
 test:
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n auto
 
 docs:
 	$(PYTHON) -m sphinx -q -W -b html docs $(OUT)

@@ -96,9 +96,10 @@ def test_every_public_name_is_exported_once_and_documented() -> None:
 
 
 def test_importing_the_library_takes_no_longer_than_torch_and_two_seconds() -> None:
+    # Seconds of the process, not of the clock: other tests run beside this one.
     rooms = ", ".join(["gancomponents", *(f"gancomponents.{room}" for room in LOWEST), *sorted(MIDDLE)])
     code = (
-        f"import time, torch; start = time.perf_counter(); import {rooms}; print(time.perf_counter() - start)"
+        f"import time, torch; start = time.process_time(); import {rooms}; print(time.process_time() - start)"
     )
     times = [
         float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)

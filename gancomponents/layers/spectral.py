@@ -76,7 +76,8 @@ class SpectralNorm(nn.Module):
             if self.training or self.update_in_eval:
                 with torch.no_grad():
                     self._iterate(matrix)
-            u, v = self._u.to(matrix.dtype), self._v.to(matrix.dtype)
+            # Copies, for the backward: DistributedDataParallel overwrites buffers before every forward.
+            u, v = self._u.to(matrix.dtype, copy=True), self._v.to(matrix.dtype, copy=True)
             sigma = (u * (matrix @ v)).sum()  # u^T W v; gradient through W only
             return weight / sigma.to(weight.dtype)
 

@@ -31,7 +31,7 @@ class WandB:
         self._run = wandb.init(
             project=self.project,
             name=folder.name,
-            dir=folder,
+            dir=str(folder),
             mode=mode,
             config={"recipe": name, "gin": config},
         )

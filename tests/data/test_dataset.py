@@ -447,12 +447,12 @@ def test_colour_tables_of_the_domains_differ(tmp_path):
 
 
 def test_speed(tmp_path):
-    """Bounds are loose, for busy machines: a 128-pixel sample takes about a millisecond."""
+    """Of the processor's time, in other threads too; a 128-pixel sample takes about a millisecond."""
     data = dataset(tree(tmp_path, count=8, height=128, width=128), transform=JointTransform(128))
     data.sample(0)
     times = []
     for index in range(24):
-        start = time.perf_counter()
+        start = time.process_time()
         data.sample(index % 8)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert sorted(times)[len(times) // 2] < 0.02
