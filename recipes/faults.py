@@ -17,6 +17,8 @@ _IN_A_ROW = 10
 _FILE, _TENSORS = "fault.json", "batch.safetensors"
 
 Files = dict[str, list[str]]
+#: From every process: the terms that it found, and its files.
+Told = Sequence[tuple[Sequence[str], Files]]
 #: Writes an entry of metrics.jsonl, given a step and what is to stand there.
 Record = Callable[[int, Mapping[str, object]], None]
 
@@ -62,24 +64,24 @@ class Faults:
         if processes.first:
             self._write(where, step, told)
         what = f"step {step}"
-        names = [name for names, _ in told for name in names]
-        got = f"{_named(names)} not finite; the batch and its files are in {where}"
+        names = _names(told)
+        got = f"{_summary(names)} not finite; the batch and its files are in {where}"
         if not self._skip or self._in_a_row > _IN_A_ROW:
             fix = "look at those files, lower the learning rate, or use --precision fp32"
             if not self._skip:
                 fix += "; bind run.Recipe.on_fault = 'skip' to leave such steps out"
             raise InputError(what, expected="finite losses and gradients", got=got, fix=fix)
         print(f"{what} is left out: {got}", file=sys.stderr, flush=True)
-        self._record(step, {"skipped": list(fault.names)})
+        self._record(step, {"skipped": ", ".join(names)})
 
-    def _write(self, folder: Path, step: int, told: Sequence[tuple[Sequence[str], Files]]) -> None:
+    def _write(self, folder: Path, step: int, told: Told) -> None:
         """``told`` is what every process knows: its terms and its files; the batch is that of the first."""
         folder.mkdir(parents=True, exist_ok=True)
         batch = self._batches[step]
         newest = checkpoint.newest(self._folder.checkpoints)
         record: dict[str, Any] = {
             "step": step,
-            "not finite": list(dict.fromkeys(name for names, _ in told for name in names)),
+            "not finite": _names(told),
             "files": {d: [file for _, files in told for file in files[d]] for d in told[0][1]},
             "checkpoint before": None if newest is None else newest.name,
         }
@@ -98,6 +100,10 @@ def _files(batch: Batch) -> Files:
     return {domain: list(fields.get("paths", [])) for domain, fields in batch.items()}
 
 
-def _named(names: Sequence[str]) -> str:
-    known = list(dict.fromkeys(names))
-    return f"{known[0]} is" if len(known) == 1 else f"{known[0]} and {len(known) - 1} more are"
+def _names(told: Told) -> list[str]:
+    """Whatever any process found, once."""
+    return list(dict.fromkeys(name for names, _ in told for name in names))
+
+
+def _summary(names: Sequence[str]) -> str:
+    return f"{names[0]} is" if len(names) == 1 else f"{names[0]} and {len(names) - 1} more are"

@@ -30,9 +30,10 @@ def write_report(
     """
     records = folder.read_metrics()
     health = health or Health()
-    draw_curves(records, folder.curves, health.replay(records))
+    told = section(health, records)
+    draw_curves(records, folder.curves, health.events)
     folder.write(folder.final, json.dumps(table, indent=2) + "\n")
-    folder.write(folder.report, _markdown(name, folder, table, events, records, health))
+    folder.write(folder.report, _markdown(name, folder, table, events, records, told))
     print(format_table(table))
     print(f"report: {folder.report}")
 
@@ -119,7 +120,7 @@ def _markdown(
     table: Table,
     events: Sequence[Path],
     records: Sequence[Mapping[str, Any]],
-    health: Health,
+    health: Sequence[str],
 ) -> str:
     samples = sorted(folder.samples.glob("step_*.png"))
     lines = [f"# {name}", ""]
@@ -146,7 +147,7 @@ def _markdown(
         lines += ["## Samples", "", f"![samples]({samples[-1].relative_to(folder.path)})", ""]
     if events:
         lines += ["## Events", "", *_event_table(folder, events), ""]
-    lines += ["## Health", "", *section(health, records), ""]
+    lines += ["## Health", "", *health, ""]
     lines += ["## Curves", "", f"![curves]({folder.curves.name})", ""]
     return "\n".join(lines)
 

@@ -119,13 +119,21 @@ class ExtraAdam(Optimizer):
         # Before any parameter moves: weight decay acts on the point where the gradient was taken.
         blocks = [(params, _decayed_gradients(params, group)) for params in _by_device_and_dtype(moved)]
         if updating:
-            displaced = [p for p in group["params"] if "anchor" in self.state.get(p, {})]
-            _copy(displaced, [self.state[p].pop("anchor") for p in displaced])
+            self._return(group)
         else:
             for p in moved:
                 self.state[p]["anchor"] = p.detach().clone(memory_format=torch.preserve_format)
         for params, grads in blocks:
             self._descend(params, grads, group)
+
+    def _displaced(self, group: dict[str, Any]) -> list[Tensor]:
+        """The parameters that an extrapolation has moved off their anchors."""
+        return [p for p in group["params"] if "anchor" in self.state.get(p, {})]
+
+    def _return(self, group: dict[str, Any]) -> None:
+        """Put them back, and forget the anchors."""
+        displaced = self._displaced(group)
+        _copy(displaced, [self.state[p].pop("anchor") for p in displaced])
 
     def _prepare(self, p: Tensor, amsgrad: bool) -> None:
         state = self.state[p]
@@ -170,9 +178,7 @@ class ExtraAdam(Optimizer):
         Between pairs the two are the same and nothing happens. ``step()`` raises a RuntimeError inside. A
         checkpoint to resume from needs the parameters as they are outside.
         """
-        displaced = [
-            p for group in self.param_groups for p in group["params"] if "anchor" in self.state.get(p, {})
-        ]
+        displaced = [p for group in self.param_groups for p in self._displaced(group)]
         lookahead = [p.detach().clone(memory_format=torch.preserve_format) for p in displaced]
         _copy(displaced, [self.state[p]["anchor"] for p in displaced])
         outer, self._at_anchor = self._at_anchor, True
@@ -189,8 +195,7 @@ class ExtraAdam(Optimizer):
         For both players, where a half of one of them had to be left out, as fp16 gradient scaling does.
         """
         for group in self.param_groups:
-            displaced = [p for p in group["params"] if "anchor" in self.state.get(p, {})]
-            _copy(displaced, [self.state[p].pop("anchor") for p in displaced])
+            self._return(group)
             group["extrapolated"] = False
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -109,32 +109,36 @@ def step_unless(bad: Tensor, optimiser: Optimizer) -> None:
 
 
 class Buffers:
-    """The buffers of some modules as they stand, batch statistics and spectral vectors, to come back to.
+    """The buffers of some modules, batch statistics and spectral vectors, kept to come back to.
+
+    Those outside of checkpoints are constants, and left alone.
 
     >>> norm = nn.BatchNorm2d(1)
-    >>> kept = Buffers([norm])
+    >>> buffers = Buffers([norm])
+    >>> buffers.keep()
     >>> _ = norm(torch.full((1, 1, 2, 2), float("nan")))
-    >>> kept.restore(torch.tensor(True)); norm.running_mean
+    >>> buffers.restore(torch.tensor(True)); norm.running_mean
     tensor([0.])
     """
 
     def __init__(self, modules: Iterable[nn.Module]):
-        self._modules = list(modules)
-        self._kept = {name: buffer.clone() for name, buffer in self._named()}
+        self._names = [(module, module.state_dict().keys()) for module in modules]
+        self._kept: list[Tensor] = []
+
+    @torch.no_grad()
+    def keep(self) -> None:
+        """Remember them as they stand."""
+        self._kept = [buffer.clone() for buffer in self._current()]
 
     @torch.no_grad()
     def restore(self, bad: Tensor) -> None:
         """Put them back where ``bad``, on the device."""
-        for name, buffer in self._named():
-            buffer.copy_(torch.where(bad, self._kept[name], buffer))
+        for buffer, kept in zip(self._current(), self._kept, strict=True):
+            buffer.copy_(torch.where(bad, kept, buffer))
 
-    def _named(self) -> Iterable[tuple[tuple[int, str], Tensor]]:
-        """Those that are kept in checkpoints: the others are constants."""
-        for index, module in enumerate(self._modules):
-            kept = module.state_dict(keep_vars=True).keys()
-            for name, buffer in module.named_buffers():
-                if name in kept:
-                    yield (index, name), buffer
+    def _current(self) -> list[Tensor]:
+        # Looked up each time: a spectral norm in training replaces its vectors.
+        return [b for module, names in self._names for n, b in module.named_buffers() if n in names]
 
 
 _WEIGHT, _ANCHOR = "weight", "anchor"

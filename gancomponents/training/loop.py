@@ -53,7 +53,8 @@ class AdversarialLoop:
         self.order = order
         #: Norm of all gradients of each player that moved in the last step, on the device.
         self.gradient_norms: dict[str, Tensor] = {}
-        self._watch, self._made = FaultWatch(on_fault, runtime.defer), True
+        self._watch = FaultWatch(on_fault, runtime.defer)
+        self._buffers = Buffers(player.objective for player in self.players.values())
         for player in self.players.values():
             runtime.place(player.objective)
             player.scaler = runtime.scaler()
@@ -77,26 +78,26 @@ class AdversarialLoop:
             clock: from steps done to what learning-rate schedules count.
         """
         batch = self.runtime.to_device(batch)
-        self._made, self.gradient_norms = True, {}
-        before = Buffers(player.objective for player in self.players.values())
+        self.gradient_norms = {}
+        self._buffers.keep()
         if self.critic is not None:
             self.critic.freeze(True)
         losses, outputs = self._play(self.generator, batch, {})
-        played = {"generator": losses}
+        played, updates = {"generator": losses}, []
         if self.critic is not None:
             self.critic.freeze(False)
             if self.order == "strict":
-                self._update(played, step, clock)
+                updates.append(self._update(played, step, clock))
                 with self.runtime.autocast():
                     # A Player's objective is any module; __init__ has made sure of this method.
                     outputs = self.generator.objective.present(batch)  # type: ignore[operator]
                 played = {}
             played["critic"], _ = self._play(self.critic, batch, outputs)
         # Both backward passes, then both updates: each was taken at the weights that the step began with.
-        bad = self._update(played, step, clock)
-        if bad is not None:
-            before.restore(bad)
-        if not self._made:
+        updates.append(self._update(played, step, clock))
+        for bad in (bad for bad, _ in updates if bad is not None):
+            self._buffers.restore(bad)
+        if not all(made for _, made in updates):
             for player in self.players.values():
                 player.abandon_pair()
         return {name: loss for found in (losses, *played.values()) for name, loss in found.items()}
@@ -130,8 +131,12 @@ class AdversarialLoop:
             player.backward(losses)
         return {name: loss.detach() for name, loss in losses.items()}, outputs
 
-    def _update(self, played: Mapping[str, Losses], step: int, clock: Clock) -> Tensor | None:
-        """Step those sides that have losses, together or not at all; return whether that was undone, if any has."""
+    def _update(self, played: Mapping[str, Losses], step: int, clock: Clock) -> tuple[Tensor | None, bool]:
+        """Step those sides that have losses, together or not at all.
+
+        Returns:
+            Whether that was undone, on the device, or None where no side has any; whether all steps were made.
+        """
         processes = self.runtime.processes
         moving = {name: losses for name, losses in played.items() if processes.any(bool(losses))}
         flags: dict[str, Tensor] = {}
@@ -151,15 +156,16 @@ class AdversarialLoop:
             if not player.scaler.is_enabled():  # whose overflows are no fault
                 flags[f"gradients of the {name}"] = ~torch.isfinite(norm)
         if not flags:
-            return None
+            return None, True
         bad = self._watch.add(step, flags)
+        made = True
         for name in moving:
             player = self.players[name]
-            self._made &= player.step(step, bad, clock)
+            made &= player.step(step, bad, clock)
             constrain = getattr(player.objective, "constrain", None)
             if constrain is not None:
                 constrain()
-        return bad
+        return bad, made
 
     def rates(self) -> dict[str, float]:
         """Each player's learning rates, by ``lr/<player>``; in fp16 also ``scale/`` and ``skipped/<player>``."""

@@ -95,10 +95,10 @@ class Player:
         """Drop the gradients."""
         self.optimiser.zero_grad(set_to_none=True)
 
-    def backward(self, losses: Losses, share: float = 1.0) -> None:
-        """Add the gradients of ``share`` times the sum of the named losses."""
+    def backward(self, losses: Losses) -> None:
+        """Add the gradients of the sum of the named losses."""
         total = torch.stack([loss.reshape(()) for loss in losses.values()]).sum()
-        self.scaler.scale(total if share == 1 else total * share).backward()
+        self.scaler.scale(total).backward()
 
     def gradients(self) -> list[Tensor]:
         """The gradients that there are, unscaled from now on."""
@@ -135,14 +135,11 @@ class Player:
 
     def _scaled_step(self, bad: Tensor | None) -> bool:
         scale = self.scaler.get_scale()
-        if bad is None or not bad:
-            self.scaler.step(self.optimiser)
-            self.scaler.update()
-        else:
-            self.scaler.update(
-                scale
-            )  # which forgets these gradients' overflow: they are no measure of the scale
+        if bad is not None and bad:
+            self.scaler.update(scale)  # forgets that these gradients overflowed: they are no measure of it
             return False
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         made = self.scaler.get_scale() >= scale
         self.skipped += not made
         return made

@@ -22,7 +22,6 @@ class Runtime:
             of this process's local rank) or ``"cuda:N"``.
         precision: ``"fp32"``, ``"bf16"`` or ``"fp16"`` (autocast; weights, moments and losses stay in fp32; fp16
             scales losses, see `scaler`), or ``"auto"``: bf16 where the processor multiplies it natively, else fp32.
-        processes: those that train together, each on a device of its own.
         channels_last: keep images and convolution weights in NHWC memory order. bf16 on a CPU needs it.
 
     Raises:
@@ -35,15 +34,9 @@ class Runtime:
     ['a.png']
     """
 
-    def __init__(
-        self,
-        device: str = "auto",
-        precision: str = "auto",
-        *,
-        processes: Processes | None = None,
-        channels_last: bool = True,
-    ):
-        self.processes = processes or Processes()
+    def __init__(self, device: str = "auto", precision: str = "auto", *, channels_last: bool = True):
+        #: Those that train together, each on a device of its own.
+        self.processes = Processes()
         self.device = _device(device)
         self.precision = _precision(precision, self.device)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format

@@ -1,6 +1,5 @@
 """Two real processes that meet by gloo, for tests."""
 
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,6 @@ def in_two(work: Callable[..., Any], *arguments: Any) -> list[Any]:
 
 def _child(rank: int, folder: str, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     torch.set_num_threads(1)
-    os.environ["RANK"] = str(rank)
     store = dist.FileStore(str(Path(folder, "store")), 2)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
     torch.manual_seed(0)

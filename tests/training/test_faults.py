@@ -167,6 +167,21 @@ def test_now_tells_of_the_last_step_too() -> None:
     assert fault.step == 0
 
 
+def test_statistics_come_back_in_the_strict_order_where_the_critics_have_no_losses() -> None:
+    class Presents(_Side):
+        def present(self, batch):
+            return {}
+
+    class Silent(_Side):
+        def forward(self, batch, shared):
+            return {}, {}
+
+    players = (Player(side("side"), lambda p: torch.optim.SGD(p, lr=0.1)) for side in (Presents, Silent))
+    loop = AdversarialLoop(*players, Runtime("cpu", "fp32"), order="strict", on_fault="skip")
+    loop.step(_batch(0, float("nan")), 0)
+    assert torch.equal(loop.generator.objective.norm.running_mean, torch.zeros(2))
+
+
 def test_an_unknown_policy_is_refused() -> None:
     with pytest.raises(ValueError, match="on_fault must be one of"):
         FaultWatch("ignore", lambda t: lambda: t)
