@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gancomponents.decoders.inputs import check_channels, check_halvings, check_low_level, fused
-from gancomponents.layers import ConvBlock, PaddingMode, ResidualBlock, UpsampleNearest, leaky_relu
+from gancomponents.layers import ConvBlock, PaddingMode, ResidualBlock, UpsampleNearest, leaky_relu, resize
 
 
 class ConvDecoder(nn.Module):
@@ -115,7 +114,7 @@ class ConvDecoder(nn.Module):
         if self.project is not None:
             y = self.project(y)
         if self.low is not None and self.merge is not None:
-            low = F.interpolate(self.low(features[0]), size=y.shape[-2:], mode="bilinear")
+            low = resize(self.low(features[0]), (y.shape[-2], y.shape[-1]))
             y = self.merge(torch.cat([low, y], dim=1))
         return self.head(self.upsample(self.residual(y)))
 

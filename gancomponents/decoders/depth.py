@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gancomponents.decoders.conv import ConvDecoder
-from gancomponents.decoders.inputs import check_channels, check_size, resized
-from gancomponents.layers import ConvBlock, PaddingMode, UpsampleNearest, leaky_relu
+from gancomponents.decoders.inputs import check_channels, check_size
+from gancomponents.layers import ConvBlock, PaddingMode, UpsampleNearest, leaky_relu, resize
 from gancomponents.layers.precision import full_precision
 
 _RESIZES = ("bilinear", "bicubic", "upstream")
@@ -102,13 +102,11 @@ class DADADepthDecoder(nn.Module):
         return self._resized(depth, size), fusion
 
     def _resized(self, depth: Tensor, size: tuple[int, int] | None) -> Tensor:
+        if self.resize != "upstream":
+            return resize(depth, size, mode=self.resize)
         if size is None or tuple(size) == tuple(depth.shape[-2:]):
             return depth
-        if self.resize == "bilinear":
-            return resized(depth, size)
-        if self.resize == "bicubic":
-            return F.interpolate(depth, size=tuple(size), mode="bicubic")
-        depth = F.interpolate(depth, size=(_UPSTREAM_SIDE, _UPSTREAM_SIDE), mode="bicubic")
+        depth = resize(depth, (_UPSTREAM_SIDE, _UPSTREAM_SIDE), mode="bicubic")
         return F.interpolate(depth, size=tuple(size), mode="nearest")
 
 
@@ -189,7 +187,7 @@ class DepthDecoder(nn.Module):
         self, features: Sequence[Tensor], *, size: tuple[int, int] | None = None
     ) -> tuple[Tensor, None]:
         check_size(size)
-        return resized(self.decode(features), size, align_corners=self.upstream_layout), None
+        return resize(self.decode(features), size, align_corners=self.upstream_layout), None
 
 
 def encode_bucketed_depth(

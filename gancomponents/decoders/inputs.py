@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -100,15 +99,3 @@ def fused(high: Tensor, fusion: Tensor | None) -> Tensor:
             "pass the second result of DADADepthDecoder on these features"
         )
     return high * fusion
-
-
-def resized(x: Tensor, size: tuple[int, int] | None, *, align_corners: bool = False) -> Tensor:
-    """Bilinear resize, where ``size`` is given and differs.
-
-    >>> import torch
-    >>> resized(torch.zeros(1, 1, 2, 2), (4, 3)).shape
-    torch.Size([1, 1, 4, 3])
-    """
-    if size is None or tuple(size) == tuple(x.shape[-2:]):
-        return x
-    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=align_corners)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from gancomponents.decoders.aspp import ASPP, conv_unit
-from gancomponents.decoders.inputs import check_channels, check_low_level, check_size, fused, resized
-from gancomponents.layers import UpsampleNearest, initialise
+from gancomponents.decoders.inputs import check_channels, check_low_level, check_size, fused
+from gancomponents.layers import UpsampleNearest, initialise, resize
 from gancomponents.layers.checks import check_positive
 
 _PUBLISHED = (
@@ -115,11 +115,11 @@ class DeepLabV3PlusDecoder(nn.Module):
         check_size(size)
         low, context = features[0], self.aspp(fused(features[-1], fusion))
         logits = self.combine(context, low) if self.upstream_layout else self.combine(low, context)
-        return resized(logits, size, align_corners=self.upstream_layout)
+        return resize(logits, size, align_corners=self.upstream_layout)
 
     def combine(self, guide: Tensor, other: Tensor) -> Tensor:
         """Logits from two maps: ``guide`` is reduced and sets the size, ``other`` is resized to it."""
-        other = resized(other, (guide.shape[-2], guide.shape[-1]), align_corners=self.upstream_layout)
+        other = resize(other, (guide.shape[-2], guide.shape[-1]), align_corners=self.upstream_layout)
         return self.classify(self.refine(torch.cat([self.reduce(guide), other], dim=1)))
 
 
@@ -195,7 +195,7 @@ class DeepLabV2Decoder(nn.Module):
         check_size(size)
         context = self.aspp(fused(features[-1], fusion))
         logits = self.classify(self.refine(self.upsample(context)))
-        return resized(logits, size, align_corners=self.upstream_layout)
+        return resize(logits, size, align_corners=self.upstream_layout)
 
 
 class SeparableDecoder(nn.Module):
@@ -248,7 +248,7 @@ class SeparableDecoder(nn.Module):
         check_channels(features, self.in_channels)
         check_size(size)
         logits = self.classify(self.blocks(fused(features[-1], fusion)))
-        return resized(logits, size, align_corners=self.upstream_layout)
+        return resize(logits, size, align_corners=self.upstream_layout)
 
 
 def _separable(in_channels: int, out_channels: int) -> nn.Sequential:

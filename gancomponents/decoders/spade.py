@@ -7,8 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gancomponents.decoders.inputs import check_channels, check_halvings, check_low_level, fused, resized
-from gancomponents.layers import ConvBlock, PaddingMode, SPADEResidualBlock, UpsampleNearest, leaky_relu
+from gancomponents.decoders.inputs import check_channels, check_halvings, check_low_level, fused
+from gancomponents.layers import (
+    ConvBlock,
+    PaddingMode,
+    SPADEResidualBlock,
+    UpsampleNearest,
+    leaky_relu,
+    resize,
+)
 from gancomponents.layers.norms import min_max
 
 _FreeBatchNorm = partial(nn.BatchNorm2d, affine=False)
@@ -126,7 +133,7 @@ class SPADEMaskDecoder(nn.Module):
             )
         y = fused(features[-1], fusion)
         if self.low is not None:
-            low = resized(self.low(features[0]), (y.shape[-2], y.shape[-1]))
+            low = resize(self.low(features[0]), (y.shape[-2], y.shape[-1]))
             y = torch.cat([y if self.high is None else self.high(y), low], dim=1)
         y = self.merge(y)
         for block in self.blocks:
@@ -169,5 +176,5 @@ def mask_condition(
         depth, segmentation_logits = depth.detach(), segmentation_logits.detach()
     parts = [min_max(depth), F.softmax(segmentation_logits, dim=1)]
     if image is not None:
-        parts.append(resized(image, (h, w), align_corners=True))
+        parts.append(resize(image, (h, w), align_corners=True))
     return torch.cat(parts, dim=1)

@@ -4,6 +4,7 @@ from gancomponents.layers.blocks import ConvBlock, PaddingMode, PreActivationBlo
 from gancomponents.layers.fusion import fuse_batch_norms
 from gancomponents.layers.initialisation import initialise
 from gancomponents.layers.norms import AdaptiveInstanceNorm, ChannelLayerNorm, InstanceNorm
+from gancomponents.layers.resize import resize
 from gancomponents.layers.spade import SPADE, SPADEResidualBlock
 from gancomponents.layers.spectral import (
     SpectralNorm,
@@ -30,6 +31,7 @@ __all__ = [
     "initialise",
     "leaky_relu",
     "raw_weight",
+    "resize",
     "spectral_norm",
     "spectral_norms",
     "update_spectral_norms_in_eval",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from gancomponents.decoders.inputs import resized
 from gancomponents.events import cloudy as with_clouds
 from gancomponents.events import sky_mask, smog, wildfire
+from gancomponents.layers import resize
 from gancomponents.layers.precision import full_precision
 from recipes.climategan.painting import Resolution, painted, pasted
 
@@ -127,7 +127,7 @@ def imagine(
     flood = mask = fire = haze = None
     if prediction.mask is not None:
         water = full_precision(prediction.mask).sigmoid()
-        mask = _decided(resized(water, size), options.threshold)
+        mask = _decided(resize(water, size), options.threshold)
         if "flood" in options.events and model.painter is not None:
             small = mask if seen.shape[-2:] == size else _decided(water, options.threshold)
             with options.stage("paint"):
@@ -171,7 +171,7 @@ def _flood(
     if model.paste_original or options.cloudy:  # clouds are for the painter alone to see
         return pasted(picture, photo, mask, resolution=options.resolution)
     kept = options.resolution in ("approx", "basic")
-    return picture if kept else resized(picture, (photo.shape[-2], photo.shape[-1]))
+    return picture if kept else resize(picture, (photo.shape[-2], photo.shape[-1]))
 
 
 def _extremes(photo: Tensor) -> tuple[Tensor, Tensor]:

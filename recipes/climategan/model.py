@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gancomponents.decoders import (
@@ -16,7 +15,7 @@ from gancomponents.decoders import (
     mask_condition,
 )
 from gancomponents.generators import paste
-from gancomponents.layers import initialise
+from gancomponents.layers import initialise, resize
 from recipes.climategan.events import Events
 from recipes.climategan.inference import A, infer_all
 
@@ -139,8 +138,7 @@ class Masker(nn.Module):
                 mask = self.mask(features, self._condition(x, depth, segmentation), fusion=shared)
             else:
                 mask = self.mask(features, fusion=shared)
-            if mask.shape[-2:] != x.shape[-2:]:
-                mask = F.interpolate(mask, x.shape[-2:], mode="bilinear", align_corners=False)
+            mask = resize(mask, (x.shape[-2], x.shape[-1]))
         return Prediction(depth, segmentation, mask)
 
     def _condition(self, x: Tensor, depth: Tensor | None, segmentation: Tensor | None) -> Tensor:

@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from torch import Tensor
 
-from gancomponents.decoders.inputs import resized
 from gancomponents.generators import paste
-from gancomponents.layers import upsample_nearest
+from gancomponents.layers import resize, upsample_nearest
 
 if TYPE_CHECKING:
     from recipes.climategan.model import ClimateGAN
@@ -89,7 +88,7 @@ def painted(
     cond = x * (1 - mask)
     # Nearest, as the painter's own levels are: resized once more inside, they come out as if resized at once.
     picture: Tensor = painter(cond if canvas == size else upsample_nearest(cond, canvas))
-    return resized(picture, size) if resolution in ("exact", "upsample") else picture
+    return resize(picture, size) if resolution in ("exact", "upsample") else picture
 
 
 def pasted(picture: Tensor, photo: Tensor, mask: Tensor, *, resolution: Resolution = "full") -> Tensor:
@@ -105,5 +104,5 @@ def pasted(picture: Tensor, photo: Tensor, mask: Tensor, *, resolution: Resoluti
     """
     if resolution in ("approx", "basic"):
         size = (picture.shape[-2], picture.shape[-1])
-        return paste(picture, resized(photo, size), upsample_nearest(mask, size))
-    return paste(resized(picture, (photo.shape[-2], photo.shape[-1])), photo, mask)
+        return paste(picture, resize(photo, size), upsample_nearest(mask, size))
+    return paste(resize(picture, (photo.shape[-2], photo.shape[-1])), photo, mask)

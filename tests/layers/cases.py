@@ -146,6 +146,17 @@ CASES: list[Case | Elsewhere] = [
         lambda b: (b, 3, 9, 5),
         call=lambda f, x: f(x, (9, 5)),
     ),
+    *(
+        Case(
+            "layers.resize",
+            lambda: layers.resize,
+            _x,
+            lambda b: (b, 3, 9, 5),
+            call=lambda f, x, mode=mode: f(x, (9, 5), mode=mode),
+            label=mode,
+        )
+        for mode in ("bilinear", "bicubic")
+    ),
     Case("layers.leaky_relu", layers.leaky_relu, _x, lambda b: (b, 3, 7, 6)),
     Elsewhere("layers.PaddingMode", "tests/reference/test_blocks.py"),
     Elsewhere("layers.fuse_batch_norms", "tests/layers/test_fusion.py"),
