@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         help="continue a run: the newest checkpoint in --output (auto: or afresh), or that of PATH; or start from "
         "the masker of one and the painter of another; alone: as run.Recipe.load_paths says",
     )
-    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--device", help="auto, cpu, cuda, cuda:N or xla")
     parser.add_argument("--precision", help="auto, fp32, bf16 or fp16")
     parser.add_argument("--steps", metavar="N", help="total number of steps; changes no schedule")
     parser.add_argument("--seed", metavar="N", help="of weights, data order, augmentation and label noise")

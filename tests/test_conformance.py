@@ -193,4 +193,5 @@ def test_the_named_tests_exist(case: Elsewhere) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_what_a_case_cannot_is_a_check(case: Case) -> None:
-    assert all(f"test_{kind}" in globals() for kind in case.cannot)
+    elsewhere = {"xla"}  # tests/xla/test_blocks.py
+    assert all(f"test_{kind}" in globals() for kind in case.cannot.keys() - elsewhere)

@@ -215,6 +215,8 @@ def encode_bucketed_depth(
     _check_buckets(buckets, lowest, highest)
     wide = full_precision(depth)
     edges = torch.linspace(lowest, highest, buckets - 1, dtype=wide.dtype, device=wide.device)
+    if wide.device.type == "xla":  # which has no bucketize
+        return (wide.log()[..., None] >= edges).sum(-1)
     return torch.bucketize(wide.log(), edges, right=True)
 
 

@@ -2,9 +2,9 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from gancomponents.events.colour import linear_to_srgb, srgb_to_linear, unit_range
+from gancomponents.layers import resize
 from gancomponents.layers.norms import min_max
 
 
@@ -54,7 +54,7 @@ def smog(
         raise ValueError(f"visual_range must be positive, got {visual_range}: 1 is the published value")
     radiance = srgb_to_linear(unit_range(x, stretch=stretch))
     distance = min_max(1 / min_max(depth.to(radiance.dtype), 0.3, 1.0), 0.1, 1.0)
-    distance = functional.interpolate(distance, x.shape[2:], mode="bilinear", align_corners=True)
+    distance = resize(distance, (x.shape[2], x.shape[3]), align_corners=True)
     transmission = torch.exp(-beta / visual_range * distance)  # Eq. (2)
     hazy = linear_to_srgb(transmission * radiance + (1 - transmission) * airlight)  # Eq. (1)
     opacity = alpha / 255

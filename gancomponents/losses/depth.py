@@ -88,7 +88,7 @@ def reverse_huber_loss(pred: Tensor, target: Tensor, *, fraction: float = 0.2) -
     """
     check_maps(pred, target)
     error = (full_precision(pred) - full_precision(target)).abs()
-    kink = (fraction * error.detach().amax()).clamp_min(1e-12)
+    kink = (fraction * error.detach().max()).clamp_min(1e-12)
     return torch.where(error <= kink, error, (error.square() + kink.square()) / (2 * kink)).mean()
 
 

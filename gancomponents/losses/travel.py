@@ -16,7 +16,7 @@ def _check_embeddings(real: Tensor, fake: Tensor) -> None:
 
 def _differences(embeddings_BD: Tensor) -> Tensor:
     """S_i - S_j for all i > j, in the order of i, then j."""
-    i, j = torch.tril_indices(len(embeddings_BD), len(embeddings_BD), -1, device=embeddings_BD.device)
+    i, j = torch.tril_indices(len(embeddings_BD), len(embeddings_BD), -1).to(embeddings_BD.device)
     return embeddings_BD[i] - embeddings_BD[j]
 
 

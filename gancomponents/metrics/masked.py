@@ -66,5 +66,6 @@ def mean_over_images(values: Tensor | Mapping[str, Tensor]) -> Tensor | dict[str
     2.0
     """
     if isinstance(values, Mapping):
-        return {name: value.nanmean() for name, value in values.items()}
-    return values.nanmean()
+        return {name: mean_over_images(value) for name, value in values.items()}
+    missing = values.isnan()  # not nanmean, which XLA does not have
+    return torch.where(missing, 0, values).sum() / (~missing).sum()

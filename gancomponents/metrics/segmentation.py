@@ -118,9 +118,8 @@ def mean_iou(confusion: Tensor, *, weight: Tensor | None = None) -> Tensor:
     0.5833
     """
     iou = iou_per_class(confusion)
-    if weight is None:
-        return iou.nanmean()
-    weight = torch.where(iou.isnan(), 0, weight.to(iou.dtype))
+    weight = torch.ones_like(iou) if weight is None else weight.to(iou.dtype)
+    weight = torch.where(iou.isnan(), 0, weight)
     return (iou.nan_to_num() * weight).sum() / weight.sum()
 
 

@@ -100,6 +100,7 @@ class AdversarialLoop:
         if not all(made for _, made in updates):
             for player in self.players.values():
                 player.abandon_pair()
+        self.runtime.finish_step()
         return {name: loss for found in (losses, *played.values()) for name, loss in found.items()}
 
     def fault(self, *, now: bool = False) -> Fault | None:

@@ -46,7 +46,7 @@ class Processes:
         Raises:
             InputError: when they cannot be reached.
         """
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+        if cls.started_as_one_of() > 1 and not dist.is_initialized():
             # Tensors of either kind: the host's answers go by gloo while gradients go by NCCL.
             backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
             try:
@@ -55,6 +55,11 @@ class Processes:
                 fix = "start every process with torchrun, and let them reach each other"
                 raise InputError("torch.distributed", got=" ".join(str(error).split()), fix=fix) from error
         return cls()
+
+    @staticmethod
+    def started_as_one_of() -> int:
+        """How many processes torchrun has started, joined or not."""
+        return int(os.environ.get("WORLD_SIZE", "1"))
 
     @staticmethod
     def local_rank() -> int:

@@ -1,6 +1,6 @@
 """Where and how a step runs: the device, the arithmetic, the memory format."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gancomponents.errors import InputError
+from gancomponents.training import xla
 from gancomponents.training.processes import Processes
 
 _PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -19,10 +20,12 @@ class Runtime:
 
     Args:
         device: ``"auto"`` (a CUDA device, else the CPU), ``"cpu"``, ``"cuda"`` (the first, or under torchrun that
-            of this process's local rank) or ``"cuda:N"``.
+            of this process's local rank), ``"cuda:N"``, or ``"xla"`` (a TPU, say; all its cores are one device).
         precision: ``"fp32"``, ``"bf16"`` or ``"fp16"`` (autocast; weights, moments and losses stay in fp32; fp16
-            scales losses, see `scaler`), or ``"auto"``: bf16 where the processor multiplies it natively, else fp32.
-        channels_last: keep images and convolution weights in NHWC memory order. bf16 on a CPU needs it.
+            scales losses, see `scaler`; not on XLA), or ``"auto"``: bf16 where the processor multiplies it
+            natively, else fp32.
+        channels_last: keep images and convolution weights in NHWC memory order. bf16 on a CPU needs it; on XLA,
+            where the compiler orders memory, it means nothing.
 
     Raises:
         InputError: for a device or precision that is unknown or not on this machine.
@@ -39,7 +42,8 @@ class Runtime:
         self.processes = Processes()
         self.device = _device(device)
         self.precision = _precision(precision, self.device)
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        ordered = channels_last and self.device.type != "xla"
+        self.memory_format = torch.channels_last if ordered else torch.contiguous_format
 
     def __str__(self) -> str:
         order = "channels_last" if self.memory_format is torch.channels_last else "contiguous"
@@ -48,6 +52,8 @@ class Runtime:
 
     def place(self, module: nn.Module) -> nn.Module:
         """Move a module to the device and memory format, in place: its parameters stay the same objects."""
+        if self.device.type == "xla":
+            return xla.place(module, self.device)
         # torch's stubs lack the memory_format overload that nn.Module.to documents.
         return module.to(self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
 
@@ -55,11 +61,23 @@ class Runtime:
         """Move the tensors of a nested batch; whatever is no tensor (paths) stays as it is."""
         return {key: self._move(value) for key, value in batch.items()}
 
+    def feed(self, batches: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """Batches on their way to the device, where it can fetch them while it trains on earlier ones.
+
+        What `to_device` then finds there stays there.
+        """
+        if self.device.type != "xla":
+            yield from batches
+            return
+        yield from xla.feed(batches, self.device)
+
     def _move(self, value: Any) -> Any:
         if isinstance(value, Mapping):
             return self.to_device(value)
         if not isinstance(value, Tensor):
             return value
+        if self.device.type == "xla":
+            return xla.send(value, self.device)
         if value.dim() == 4:
             return value.to(self.device, non_blocking=True, memory_format=self.memory_format)
         return value.to(self.device, non_blocking=True)
@@ -96,8 +114,18 @@ class Runtime:
 
         return wait
 
+    def finish_step(self) -> None:
+        """Say that a step is whole, to devices that run it as one graph."""
+        if self.device.type == "xla":
+            xla.finish_step()
+
     def diverge(self, seed: int) -> None:
-        """Let this process draw other noise than the first one does, which goes on with what it has."""
+        """Let this process draw other noise than the first one does, which goes on with what it has.
+
+        A generator that is the device's own, as on XLA, starts from the seed.
+        """
+        if self.device.type == "xla":
+            xla.seed(seed)
         if not self.processes.first:
             torch.manual_seed((seed + self.processes.rank * 0x9E3779B97F4A7C15) % 2**63)
 
@@ -106,6 +134,8 @@ class Runtime:
         own = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             own["cuda"] = torch.cuda.get_rng_state(self.device)
+        if self.device.type == "xla":
+            own["xla"] = xla.rng_state()
         return {str(rank): state for rank, state in enumerate(self.processes.gather(own))}
 
     def restore_rng(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -115,6 +145,8 @@ class Runtime:
             torch.set_rng_state(own["cpu"])
         if self.device.type == "cuda" and "cuda" in own:
             torch.cuda.set_rng_state(own["cuda"], self.device)
+        if self.device.type == "xla" and "xla" in own:
+            xla.seed(int(own["xla"]))
 
 
 def _device(name: str) -> torch.device:
@@ -122,7 +154,9 @@ def _device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda":
         name = f"cuda:{Processes.local_rank()}"
-    expected = "auto, cpu, cuda or cuda:N"
+    if name == "xla":
+        return xla.device()
+    expected = "auto, cpu, cuda, cuda:N or xla"
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError):
@@ -142,6 +176,9 @@ def _precision(name: str, device: torch.device) -> str:
     if name not in _PRECISIONS:
         known = ", ".join(_PRECISIONS)
         raise InputError("precision", expected=known, got=repr(name), fix="choose one of these")
+    if name == "fp16" and device.type == "xla":
+        fix = "use bf16, which needs no scaling"
+        raise InputError("precision", expected="fp32 or bf16 on XLA", got=repr(name), fix=fix)
     if name != "auto":
         return name
     return "bf16" if _multiplies_bf16(device) else "fp32"
@@ -150,5 +187,7 @@ def _precision(name: str, device: torch.device) -> str:
 def _multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "xla":
+        return xla.multiplies_bf16()
     probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)

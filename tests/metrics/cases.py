@@ -7,6 +7,8 @@ from gancomponents import metrics
 from tests.case import Case, Elsewhere
 
 _COUNTS = {"gradients": "it counts hard decisions"}
+_ORDERS = {"xla": "it sorts and searches on the host"}
+_LOOKS = {"xla": "it looks for values outside their range on the host, and says so"}
 _ON_THE_HOST = "OpenCV draws the lines on the host"
 
 
@@ -94,18 +96,19 @@ CASES: list[Case | Elsewhere] = [
         label="labels",
         cannot=_COUNTS,
     ),
-    _case("discriminator_auc", _scores, lambda b: (), cannot=_COUNTS),
+    _case("discriminator_auc", _scores, lambda b: (), cannot=_COUNTS | _ORDERS),
     _case("discriminator_overlap", _scores, lambda b: (), cannot=_COUNTS),
-    _case("edge_coherence", lambda b: (_mask(b).roll(1, -1), _mask(b)), lambda b: (b,), cannot=_COUNTS),
+    _case("edge_coherence", lambda b: (_mask(b).roll(1, -1), _mask(b)), lambda b: (b,), cannot=_COUNTS | _ORDERS),
     _case("f_score_per_class", _confusion, lambda b: (4,)),
     _case("feature_statistics", lambda b: (torch.randn(6 * b, 4),), lambda b: [(4,), (4, 4)]),
-    _case("flood_confusion", _flood, lambda b: (b, 2, 3)),
+    _case("flood_confusion", _flood, lambda b: (b, 2, 3), cannot=_LOOKS),
     _case(
         "flood_error_maps",
         _flood,
         lambda b: dict.fromkeys(("pred_cannot", "missed_must", "may_flood"), (b, 1, 7, 9)),
+        cannot=_LOOKS,
     ),
-    _case("flood_scores", _flood, lambda b: dict.fromkeys(_FLOOD_NAMES, (b,))),
+    _case("flood_scores", _flood, lambda b: dict.fromkeys(_FLOOD_NAMES, (b,)), cannot=_LOOKS),
     _case("frechet_distance", _gaussians, lambda b: ()),
     _case("iou_per_class", _confusion, lambda b: (4,)),
     _case("l1_in_mask", _images, lambda b: ()),
