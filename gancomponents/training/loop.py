@@ -77,6 +77,7 @@ class AdversarialLoop:
             step: steps done before.
             clock: from steps done to what learning-rate schedules count.
         """
+        self.runtime.begin_step(step)
         batch = self.runtime.to_device(batch)
         self.gradient_norms = {}
         self._buffers.keep()
@@ -95,8 +96,8 @@ class AdversarialLoop:
             played["critic"], _ = self._play(self.critic, batch, outputs)
         # Both backward passes, then both updates: each was taken at the weights that the step began with.
         updates.append(self._update(played, step, clock))
-        for bad in (bad for bad, _ in updates if bad is not None):
-            self._buffers.restore(bad)
+        for bad in (bad for bad, _ in updates[:-1] if bad is not None):
+            self._buffers.restore(bad)  # once more: the critics' turn has changed them again
         if not all(made for _, made in updates):
             for player in self.players.values():
                 player.abandon_pair()
@@ -159,6 +160,7 @@ class AdversarialLoop:
         if not flags:
             return None, True
         bad = self._watch.add(step, flags)
+        self._buffers.restore(bad)  # before an average takes them over
         made = True
         for name in moving:
             player = self.players[name]

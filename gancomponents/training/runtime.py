@@ -12,6 +12,7 @@ from gancomponents.training import xla
 from gancomponents.training.processes import Processes
 
 _PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+_GOLDEN = 0x9E3779B97F4A7C15  # a step of it leads far from every other one, modulo 2^64
 _AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -43,6 +44,7 @@ class Runtime:
         self.device = _device(device)
         self.precision = _precision(precision, self.device)
         ordered = channels_last and self.device.type != "xla"
+        self._seed = torch.initial_seed() % 2**63
         self.memory_format = torch.channels_last if ordered else torch.contiguous_format
 
     def __str__(self) -> str:
@@ -114,20 +116,20 @@ class Runtime:
 
         return wait
 
+    def begin_step(self, step: int) -> None:
+        """Say that a step begins, to devices whose noise is the step's own: it then depends on nothing else."""
+        if self.device.type == "xla":
+            xla.seed(self._seed + step * _GOLDEN)
+
     def finish_step(self) -> None:
         """Say that a step is whole, to devices that run it as one graph."""
         if self.device.type == "xla":
             xla.finish_step()
 
     def diverge(self, seed: int) -> None:
-        """Let this process draw other noise than the first one does, which goes on with what it has.
-
-        A generator that is the device's own, as on XLA, starts from the seed.
-        """
-        if self.device.type == "xla":
-            xla.seed(seed)
+        """Let this process draw other noise than the first one does, which goes on with what it has."""
         if not self.processes.first:
-            torch.manual_seed((seed + self.processes.rank * 0x9E3779B97F4A7C15) % 2**63)
+            torch.manual_seed((seed + self.processes.rank * _GOLDEN) % 2**63)
 
     def rng_state(self) -> dict[str, dict[str, Tensor]]:
         """Every random generator that a step draws from, by process, as tensors for a checkpoint."""
@@ -135,7 +137,7 @@ class Runtime:
         if self.device.type == "cuda":
             own["cuda"] = torch.cuda.get_rng_state(self.device)
         if self.device.type == "xla":
-            own["xla"] = xla.rng_state()
+            own["xla"] = torch.tensor(self._seed)
         return {str(rank): state for rank, state in enumerate(self.processes.gather(own))}
 
     def restore_rng(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -146,7 +148,7 @@ class Runtime:
         if self.device.type == "cuda" and "cuda" in own:
             torch.cuda.set_rng_state(own["cuda"], self.device)
         if self.device.type == "xla" and "xla" in own:
-            xla.seed(int(own["xla"]))
+            self._seed = int(own["xla"])
 
 
 def _device(name: str) -> torch.device:

@@ -112,20 +112,11 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
     return send_cpu_data_to_device(tensor, device, _ByRows())[0]
 
 
-def rng_state() -> Tensor:
-    """The device's random generator, as a tensor."""
-    from torch_xla.core.xla_model import get_rng_state
-
-    finish_step()  # what is traced already draws first
-    return torch.tensor(get_rng_state(), dtype=torch.int64)
-
-
 def seed(number: int) -> None:
-    """Start the device's random generator, which `torch.manual_seed` leaves alone."""
+    """Start the device's random generator, which `torch.manual_seed` leaves alone and every graph moves on."""
     from torch_xla.core.xla_model import set_rng_state
 
-    finish_step()
-    set_rng_state(number)
+    set_rng_state(number % 2**64)
 
 
 def compilations() -> int:

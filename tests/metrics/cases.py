@@ -98,7 +98,9 @@ CASES: list[Case | Elsewhere] = [
     ),
     _case("discriminator_auc", _scores, lambda b: (), cannot=_COUNTS | _ORDERS),
     _case("discriminator_overlap", _scores, lambda b: (), cannot=_COUNTS),
-    _case("edge_coherence", lambda b: (_mask(b).roll(1, -1), _mask(b)), lambda b: (b,), cannot=_COUNTS | _ORDERS),
+    _case(
+        "edge_coherence", lambda b: (_mask(b).roll(1, -1), _mask(b)), lambda b: (b,), cannot=_COUNTS | _ORDERS
+    ),
     _case("f_score_per_class", _confusion, lambda b: (4,)),
     _case("feature_statistics", lambda b: (torch.randn(6 * b, 4),), lambda b: [(4,), (4, 4)]),
     _case("flood_confusion", _flood, lambda b: (b, 2, 3), cannot=_LOOKS),
