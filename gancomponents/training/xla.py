@@ -1,11 +1,11 @@
-"""TPUs and other XLA devices through torch_xla: the one file that knows it. It is imported where a run asks for one.
+"""TPUs and other XLA devices through torch_xla, which is imported when one is asked for; no other file knows it.
 
 A graph is traced from one `finish_step` to the next, compiled once for its shapes, and run without the host.
 With several cores in this process (a TPU's, say), the compiler shares every batch out to them by its rows (SPMD)
 and keeps the weights on all; a step is then what one device of that batch would do, batch norms included.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -75,7 +75,7 @@ def finish_step() -> None:
     torch_xla.sync()
 
 
-def feed(batches: Iterable[dict[str, Any]], device: torch.device) -> Iterator[dict[str, Any]]:
+def feed(batches: Iterable[Mapping[str, Any]], device: torch.device) -> Iterator[Mapping[str, Any]]:
     """Batches on the device, sent there by a thread while earlier ones are trained on.
 
     Raises:
@@ -85,7 +85,7 @@ def feed(batches: Iterable[dict[str, Any]], device: torch.device) -> Iterator[di
 
     errors: list[BaseException] = []
 
-    def caught() -> Iterator[dict[str, Any]]:
+    def caught() -> Iterator[Mapping[str, Any]]:
         try:
             yield from batches
         except BaseException as error:  # in another thread, where nobody would hear of it
@@ -136,7 +136,7 @@ def fallbacks() -> dict[str, int]:
 
 @cache
 def _mend_batch_norm() -> None:
-    """Let gradients pass through batch norms in evaluation, as in frozen encoders: torch_xla 2.9 raises an error."""
+    """Let gradients pass through batch norms in evaluation, as of frozen encoders: in torch_xla 2.9 they cannot."""
     library = torch.library.Library("aten", "IMPL")
     library.impl("batch_norm", _batch_norm, "AutogradXLA")
     _libraries.append(library)

@@ -1,4 +1,4 @@
-"""Every public block and function on an XLA device: the numbers of the CPU, and no operation that leaves the graph."""
+"""Every public block and function on an XLA device: the CPU's numbers, and nothing that leaves the graph."""
 
 from collections.abc import Iterator
 
