@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from gancomponents._tensors import read_safetensors
 from gancomponents.errors import InputError
 from gancomponents.training import AdversarialLoop, Player, checkpoint
 
@@ -111,12 +112,9 @@ class _Source:
             return {
                 name: checkpoint.load_weights(self.path, name) for name in checkpoint.weights_in(self.path)
             }
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         try:
-            return {"model": load_file(self.path)}
-        except (SafetensorError, OSError) as error:
+            return {"model": read_safetensors(self.path)}
+        except (ValueError, OSError) as error:
             fix = "pass another file, or a run folder"
             raise InputError(
                 str(self.path), expected="a whole .safetensors file", got=str(error), fix=fix
