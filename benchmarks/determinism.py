@@ -68,7 +68,8 @@ def main(arguments: Sequence[str]) -> None:
 def _batches(recipe: Recipe, count: int) -> list[tuple[int, Batch]]:
     generators = (torch.Generator().manual_seed(step) for step in range(count))
     return [
-        (n, recipe.system.example_batch(recipe.data, generator)) for n, generator in enumerate(generators)
+        (n, recipe.system.example_batch(recipe.data, generator, recipe.domains))
+        for n, generator in enumerate(generators)
     ]
 
 
