@@ -206,7 +206,7 @@ def test_arrays_larger_than_their_files(tmp_path):
     (tmp_path / "a.npy").write_bytes(data.replace(b"(2,), }" + b" " * (len(wide) - 7), wide))
     torch.save(torch.ones(1).expand(1 << 20, 1 << 20), tmp_path / "a.pt")
     with pytest.raises(
-        InputError, match="a.npy: expected one array of numbers, got (MemoryError|ValueError)"
+        InputError, match=r"a\.npy: expected one array of numbers, got (MemoryError|ValueError)"
     ):
         read_array(tmp_path / "a.npy")
     with pytest.raises(InputError, match=r"a.pt: expected one tensor.*larger than its content"):
