@@ -71,7 +71,7 @@ def _batches(recipe: Recipe, count: int) -> list[tuple[int, Batch]]:
     """As many steps, each with a batch of its own."""
     generators = (torch.Generator().manual_seed(step) for step in range(count))
     return [
-        (step, recipe.system.example_batch(recipe.data, generator))
+        (step, recipe.system.example_batch(recipe.data, generator, recipe.domains))
         for step, generator in enumerate(generators)
     ]
 

@@ -1,6 +1,6 @@
 """The one exception for mistakes that a user can mend: in a file, a flag or a config."""
 
-__all__ = ["InputError", "check_whole"]
+__all__ = ["InputError", "check_whole", "printable"]
 
 
 class InputError(ValueError):
@@ -27,11 +27,22 @@ class InputError(ValueError):
             f"{k} {v}" for k, v in (("expected", self.expected), ("got", self.got.rstrip("."))) if v
         )
         message = f"{self.what}: {found}" if found else self.what
-        return f"{message}. Fix: {self.fix}." if self.fix else f"{message}."
+        return printable(f"{message}. Fix: {self.fix}." if self.fix else f"{message}.")
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments survive pickling (from a loader's worker) only when told how.
         return _rebuild, (self.what, self.expected, self.got, self.fix)
+
+
+def printable(text: object) -> str:
+    """A text that only shows itself: escapes stand for line breaks, control and invisible characters.
+
+    A file's name may hold any character, some of which a terminal obeys.
+
+    >>> printable("street\\x1b[2J\\n.png")
+    'street\\\\x1b[2J\\\\n.png'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
 def check_whole(name: str, value: object, *, minimum: int, maximum: int | None = None, fix: str = "") -> int:

@@ -28,7 +28,10 @@ _CORNERS = 9  # of the clouds' noise, to a side
 _EXAMPLES = """examples:
   python -m recipes.apply --run runs/flood --images street.jpg --output flooded
   python -m recipes.apply --run runs/flood --images photos/ --output flooded --size 256 --events flood
-  python -m recipes.apply --run runs/flood --images photos/ --output flooded --batch 4 --half --fuse --json"""
+  python -m recipes.apply --run runs/flood --images photos/ --output flooded --batch 4 --half --fuse --json
+
+A run's config.gin is code, as any .gin file: use only runs that you trust,
+or put a config.gin of your own into theirs."""
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gancomponents.errors import InputError
+from gancomponents.errors import InputError, printable
 from gancomponents.training import checkpoint
 from recipes import cli
 from recipes.folder import RunFolder
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _describe(upstream: files.Upstream, layout: Layout) -> None:
-    names = " and ".join(str(path) for path in upstream.paths)
+    names = " and ".join(printable(path) for path in upstream.paths)
     print(f"{names}: epoch {upstream.epoch}, step {upstream.step}\n")
     print("read from its keys and shapes")
     for name, part in layout.networks().items():
@@ -76,7 +76,7 @@ def _check(name: str, network: Network, given: files.State, *, keys: bool) -> No
     if not faults:
         return
     if keys:
-        print("\n".join(faults))
+        print("\n".join(map(printable, faults)))
     count = f"{len(faults)} fault{'s' * (len(faults) > 1)}"
     got = f"{count}, first {'; '.join(faults[:3])}"
     fix = "check that the file is whole and of a configuration that upstream has; --keys lists all faults"
@@ -97,14 +97,18 @@ def _print_parts(networks: Mapping[str, Network], *, keys: bool) -> None:
 
 def _print_left(upstream: files.Upstream) -> None:
     if upstream.ignored:
-        print(f"not converted: {', '.join(upstream.ignored)} (training starts with fresh optimisers)")
+        print(
+            f"not converted: {printable(', '.join(upstream.ignored))} (training starts with fresh optimisers)"
+        )
     if upstream.replaced:
-        second = upstream.paths[1].name
+        second = printable(upstream.paths[1].name)
         print(f"not converted: {len(upstream.replaced)} entries of the first file that {second} has too")
 
 
 def _heading(upstream: files.Upstream, layout: Layout) -> str:
-    names = " and ".join(path.name for path in upstream.paths)
+    names = " and ".join(
+        printable(path.name) for path in upstream.paths
+    )  # a line break would end the comment
     lines = [f"# Converted from {names}, epoch {upstream.epoch}, step {upstream.step}."]
     if layout.assumed:
         lines.append("# What the file cannot tell:")

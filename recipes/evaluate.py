@@ -19,7 +19,10 @@ _EXAMPLES = """examples:
   python -m recipes.evaluate --run runs/a --run runs/b --images photos --labels labels --output compared
 
 Labels are painted red where water cannot be, blue where it must be, black where it may be. They lie beside
-the photos by name: photos/street.jpg and labels/street.png, or labels/street_labeled.png."""
+the photos by name: photos/street.jpg and labels/street.png, or labels/street_labeled.png.
+
+A run's config.gin is code, as any .gin file: use only runs that you trust,
+or put a config.gin of your own into theirs."""
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gancomponents.data import DOMAINS, LABELS, DomainDataset, FileList, read_list
-from gancomponents.errors import InputError
+from gancomponents.errors import InputError, printable
 from recipes import cli
 from recipes.pictures import SUFFIXES
 
@@ -69,7 +69,7 @@ def _make(flags: argparse.Namespace) -> None:
     _write(flags.output, rows[:cut])
     for task, found in files.items():
         if alone := sorted(found.keys() - files["x"].keys()):
-            print(f"{len(alone)} files of {task} have no image, such as {found[alone[0]]}")
+            print(f"{len(alone)} files of {task} have no image, such as {printable(found[alone[0]])}")
 
 
 def _add(flags: argparse.Namespace) -> None:
@@ -101,7 +101,7 @@ def _check(flags: argparse.Namespace) -> None:
     if flags.json:
         print(json.dumps(report, indent=2))
     else:
-        print("\n".join(_describe(f"{flags.list}, read as domain {domain}", report)))
+        print("\n".join(_describe(f"{printable(flags.list)}, read as domain {domain}", report)))
     if problems:
         fix = "mend or leave out what is named above"
         got = f"{len(problems)} that {'is' if len(problems) == 1 else 'are'} not"
@@ -115,7 +115,7 @@ def survey(files: FileList, domain: str) -> dict[str, Any]:
         files: any list; a row may lack any task but x.
         domain: says how labels and depth are stored.
     """
-    problems = [f"{path}: missing" for row in files for path in row.values() if not path.is_file()]
+    problems = [f"{printable(path)}: missing" for row in files for path in row.values() if not path.is_file()]
     there = [row for row in files if all(path.is_file() for path in row.values())]
     sizes: Counter[str] = Counter()
     labels = np.zeros(len(LABELS), np.int64)
@@ -228,7 +228,7 @@ def _write(path: Path, rows: Iterable[Mapping[str, Path]]) -> None:
     partial = home / f".{path.name}.{os.getpid()}.partial"
     partial.write_text("[\n" + ",\n".join(lines) + "\n]\n")
     os.replace(partial, path)
-    print(f"{path}: {len(lines)} rows")
+    print(f"{printable(path)}: {len(lines)} rows")
 
 
 def _named(file: Path, home: Path) -> str:

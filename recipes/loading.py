@@ -11,6 +11,7 @@ from gancomponents.layers import fuse_batch_norms, spectral_norms
 from gancomponents.training import Runtime, checkpoint
 from recipes import config
 from recipes.climategan.model import ClimateGAN, Masker
+from recipes.damage import blamed_on
 
 #: What the flag calls a set of weights, and what a checkpoint does. Look-ahead weights have no name: none are kept.
 SETS = {"averaged": "averaged", "raw": "model"}
@@ -78,7 +79,8 @@ def load_model(
         stretch = bool(config.bound("data.Data.stretch", False))
         with torch.random.fork_rng(devices=[]):
             model = config.build(ClimateGAN, strict=False)
-    faults = model.load_weights(checkpoint.load_weights(path, SETS[name]))
+    with blamed_on(path):
+        faults = model.load_weights(checkpoint.load_weights(path, SETS[name]))
     if faults:
         got = f"{len(faults)} entries that differ, the first {faults[0]}"
         fix = f"{file} must be the one it was trained with"

@@ -8,6 +8,7 @@ import torch
 from gancomponents.data import DomainLoader
 from gancomponents.errors import InputError, check_whole
 from gancomponents.training import AdversarialLoop, Runtime, Tracker
+from recipes import determinism
 from recipes.data import Data
 from recipes.folder import RunFolder
 from recipes.health import Health
@@ -34,6 +35,7 @@ class Recipe:
         device: see `gancomponents.training.Runtime`.
         precision: see `gancomponents.training.Runtime`.
         channels_last: see `gancomponents.training.Runtime`.
+        deterministic: use operations that repeat bit for bit alone, see docs/determinism.md.
         log_every: steps between lines of metrics.jsonl; the first and the last step are always there.
         sample_every: steps (epochs) between sample grids.
         save_every: steps (epochs) between checkpoints; the last step always has one.
@@ -62,6 +64,7 @@ class Recipe:
         device: str = "auto",
         precision: str = "auto",
         channels_last: bool = True,
+        deterministic: bool = False,
         log_every: int = 10,
         sample_every: int = 100,
         save_every: int = 100,
@@ -97,7 +100,7 @@ class Recipe:
         self.validate_every, self.keep = validate_every, keep
         self.keep_every, self.keep_from, self.load_paths = keep_every, keep_from, load_paths
         self.runtime = Runtime(device, precision, channels_last=channels_last)
-        self.on_fault = on_fault
+        self.on_fault, self.deterministic = on_fault, deterministic
         self.loop = AdversarialLoop(
             system.generator, system.critic, self.runtime, order=order, on_fault=on_fault
         )
@@ -109,6 +112,10 @@ class Recipe:
         Raises:
             InputError: when the networks cannot take that size, or do not fit each other.
         """
+        with determinism.deterministic(self.deterministic):
+            self._rehearse()
+
+    def _rehearse(self) -> None:
         domains = (*self.pretraining, *self.domains)
         batch = self.system.example_batch(self.data, torch.Generator().manual_seed(0), domains)
         single = {
@@ -120,6 +127,8 @@ class Recipe:
                 self.system.enter(frozenset(self.phases.spans))
                 self.loop.rehearse(single)
         except (ValueError, TypeError, RuntimeError, LookupError, AttributeError) as error:
+            if determinism.lacking(error) is not None:
+                raise
             # Nothing but the configuration went in, so whatever does not fit is its fault.
             fix = "bind networks, losses and data that fit each other, or another data.Data.size"
             got = " ".join(str(error).split())
@@ -157,4 +166,5 @@ class Recipe:
         Raises:
             InputError: for data, folders or checkpoints that cannot be used.
         """
-        Session(name, self, folder).run(start)
+        with determinism.deterministic(self.deterministic):
+            Session(name, self, folder).run(start)

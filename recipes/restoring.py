@@ -8,8 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
-from gancomponents.errors import InputError
+from gancomponents._tensors import read_safetensors
+from gancomponents.errors import InputError, printable
 from gancomponents.training import AdversarialLoop, Player, checkpoint
+from recipes.damage import blamed_on
 
 #: For each player, its networks' prefix in its objective, and the set of weights that a checkpoint has of them.
 _NETWORKS = {"generator": ("model.", "model"), "critic": ("critics.", "critics")}
@@ -48,7 +50,11 @@ def read(sources: Mapping[str, Path], loop: AdversarialLoop) -> Start:
     Raises:
         InputError: where a checkpoint is damaged, or lacks something that the networks need.
     """
-    found = {key: _Source(path) for key, path in sources.items()}
+    with blamed_on(" and ".join(map(str, sources.values()))):
+        return _read({key: _Source(path) for key, path in sources.items()}, loop)
+
+
+def _read(found: Mapping[str, "_Source"], loop: AdversarialLoop) -> Start:
     (only,) = found.values() if len(found) == 1 else (None,)
     if only is not None and only.loop is not None and _is_same(only.loop["players"], loop):
         notes = []
@@ -111,12 +117,9 @@ class _Source:
             return {
                 name: checkpoint.load_weights(self.path, name) for name in checkpoint.weights_in(self.path)
             }
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         try:
-            return {"model": load_file(self.path)}
-        except (SafetensorError, OSError) as error:
+            return {"model": read_safetensors(self.path)}
+        except (ValueError, OSError) as error:
             fix = "pass another file, or a run folder"
             raise InputError(
                 str(self.path), expected="a whole .safetensors file", got=str(error), fix=fix
@@ -245,4 +248,4 @@ class _Assembly:
                     if prefix + key not in own and (role == "pm" or part_of(prefix + key) == role)
                 ]
             if unused:
-                yield f"{source.path}: {len(unused)} entries are not used, the first {unused[0]}"
+                yield f"{source.path}: {len(unused)} entries are not used, the first {printable(unused[0])}"

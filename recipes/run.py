@@ -9,12 +9,14 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from gancomponents.errors import InputError, check_whole
 from gancomponents.training.processes import Processes
 from recipes import cli, config, resuming
+from recipes.determinism import deterministic
 from recipes.folder import RunFolder
 from recipes.recipe import Recipe
 
@@ -54,6 +56,7 @@ def _train(flags: argparse.Namespace, processes: Processes) -> None:
         "seed": flags.seed,
         "device": flags.device,
         "precision": flags.precision,
+        "deterministic": flags.deterministic,
     }
     config.parse(flags.gin, [*flags.binding, *_as_bindings(settings)])
     name = config.name_of(flags.gin)
@@ -72,7 +75,8 @@ def _train(flags: argparse.Namespace, processes: Processes) -> None:
         plan, folder = processes.first_does(lambda: _planned(name, request, output, **_parts(recipe)))
     recipe.rehearse()
     if flags.dry_run:
-        _describe(name, recipe)
+        with deterministic(recipe.deterministic):
+            _describe(name, recipe)
         return
     recipe.run(name, folder, plan.sources)
 
@@ -118,6 +122,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N or xla")
     parser.add_argument("--precision", help="auto, fp32, bf16 or fp16")
     parser.add_argument("--steps", metavar="N", help="total number of steps; changes no schedule")
+    parser.add_argument(
+        "--deterministic",
+        action="store_true",
+        default=None,
+        help="use operations that repeat bit for bit alone; slower, see docs/determinism.md",
+    )
     parser.add_argument("--seed", metavar="N", help="of weights, data order, augmentation and label noise")
     parser.add_argument(
         "--dry-run", action="store_true", help="print the wiring and one step's cost; train nothing"
@@ -125,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _as_bindings(settings: dict[str, str | None]) -> list[str]:
+def _as_bindings(settings: dict[str, Any]) -> list[str]:
     bindings = []
     for name, value in settings.items():
         if value is None:
@@ -150,12 +160,21 @@ def _claim(name: str, plan: resuming.Plan, request: resuming.Request | None) -> 
     """The run folder, into which this run may write."""
     folder = RunFolder(plan.output or Path("runs") / f"{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
     if plan.continues(folder.checkpoints):
+        _check_links(folder)
         return folder
     if request is not None and request.auto:
         folder.claim_leftovers()
     else:
         folder.claim()
     return folder
+
+
+def _check_links(folder: RunFolder) -> None:
+    """A run folder may come from anybody: nothing in it may lead what is written there elsewhere."""
+    link = next((entry for entry in sorted(folder.path.iterdir()) if entry.is_symlink()), None)
+    if link is not None:
+        got, fix = f"a link to {link.readlink()}", "move what it leads to here; --output itself may be a link"
+        raise InputError(str(link), expected="a file or folder of the run itself", got=got, fix=fix)
 
 
 def _check_installation() -> None:

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from gancomponents.errors import InputError, check_whole
+from gancomponents.errors import InputError, check_whole, printable
 
 
 def test_it_says_what_expected_got_and_fix_also_from_another_process() -> None:
@@ -12,6 +12,14 @@ def test_it_says_what_expected_got_and_fix_also_from_another_process() -> None:
     assert str(error) == "--steps: expected a whole number, got many. Fix: pass one."
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
     assert str(InputError("nothing else is known")) == "nothing else is known."
+
+
+def test_no_message_commands_a_terminal() -> None:
+    name = "a\x1b]0;owned\x07\r\n\u202egnp.\ud800é 水"
+    error = InputError(name, expected=name, got=name, fix=name)
+    assert printable(name) == r"a\x1b]0;owned\x07\r\n\u202egnp.\ud800é 水"
+    assert str(error).isprintable()
+    assert str(error).count(printable(name)) == 4
 
 
 @pytest.mark.parametrize("value", [0, -1, 11, 2.0, "3", None, True])

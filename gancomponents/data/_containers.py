@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 __all__ = ["ContainerError", "Header", "parse"]
 
 
+_TWO_SIZES = "a damaged {} file (it states its size twice)"
+
+
 class ContainerError(ValueError):
     """A file that is no image, or not a whole one; the message completes "got ..."."""
 
@@ -61,6 +64,8 @@ def _png(data: bytes) -> tuple[Header, bytes]:
     header = Header("PNG", int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big"))
     kept, position, name = [data[:8]], 8, b""
     while name != b"IEND":
+        if position > 8 and data[position + 4 : position + 8] == b"IHDR":
+            raise ContainerError(_TWO_SIZES.format("PNG"))
         length, name = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
         end = position + 12 + length
         if end > len(data):
@@ -95,6 +100,8 @@ def _jpeg(data: bytes) -> Header:
         if length < 2 or position + length > len(data):
             break
         if code in _JPEG_FRAMES and length >= 8:
+            if header is not None:  # decoders obey the first
+                raise ContainerError(_TWO_SIZES.format("JPEG"))
             header = Header("JPEG", int.from_bytes(segment[1:3], "big"), int.from_bytes(segment[3:5], "big"))
         elif code == 0xE1 and segment.startswith(b"Exif\0\0"):
             orientation = _orientation(segment[6:])

@@ -78,7 +78,7 @@ def open_image(path: AnyPath, max_pixels: int) -> tuple[Header, bytes]:
     height, width = header.size
     if not 0 < height * width <= max_pixels:
         expected, got = f"an image of 1 to {max_pixels} pixels", f"{height} x {width}"
-        raise InputError(str(path), expected=expected, got=got, fix="resize it")
+        raise InputError(str(path), expected=expected, got=got, fix="resize it, or leave it out")
     return header, data
 
 

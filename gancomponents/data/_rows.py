@@ -12,6 +12,8 @@ __all__ = ["rows_of"]
 
 _SUFFIXES = (".json", ".yaml", ".yml")
 _CHUNK = 1 << 20
+_LONGEST = 1 << 24  # characters of a row in JSON
+_MOST_KEYS = 1000  # of a row in YAML, which may be made of others
 
 
 def rows_of(source: Path) -> Iterator[Any]:
@@ -90,6 +92,8 @@ class _Window:
             try:
                 value, end = self.decoder.raw_decode(self.text, self.place)
             except (json.JSONDecodeError, RecursionError):
+                if len(self.text) - self.place > _LONGEST:
+                    raise self.expected(f"No value may take more than {_LONGEST} characters") from None
                 if not self.grow():
                     raise
             else:
@@ -126,6 +130,10 @@ def _json(source: Path, file: TextIO) -> Iterator[Any]:
         raise InputError(str(source), expected="well-formed JSON", got=got, fix="mend that line") from error
     except RecursionError as error:
         raise InputError(str(source), expected="a flat list", got="deep nesting", fix="write rows") from error
+    except UnicodeDecodeError:
+        raise
+    except ValueError as error:  # a number of thousands of digits
+        raise InputError(str(source), expected="paths", got="a huge number", fix="write paths") from error
     if not is_list:
         raise _no_list(source, found)
 
@@ -165,7 +173,8 @@ def _yaml(source: Path, file: TextIO) -> Iterator[Any]:
 def _composer(parsed: Iterator[Any]) -> Any:
     """PyYAML's own composer and safe constructor over events; its loaders compose whole documents only."""
     from yaml.composer import Composer
-    from yaml.constructor import SafeConstructor
+    from yaml.constructor import ConstructorError, SafeConstructor
+    from yaml.nodes import SequenceNode
     from yaml.resolver import Resolver
 
     class Rows(Composer, SafeConstructor, Resolver):
@@ -183,5 +192,14 @@ def _composer(parsed: Iterator[Any]) -> Any:
         def get_event(self) -> Any:
             event, self.event = self.event, next(parsed, None)
             return event
+
+        def flatten_mapping(self, node: Any) -> None:  # merges of merges would grow as powers do
+            merged = [value for key, value in node.value if key.tag == "tag:yaml.org,2002:merge"]
+            several = sum(len(value.value) for value in merged if isinstance(value, SequenceNode))
+            if several <= _MOST_KEYS:
+                super().flatten_mapping(node)
+            if max(several, len(node.value)) > _MOST_KEYS:
+                problem = f"more than {_MOST_KEYS} keys in one row"
+                raise ConstructorError(problem=problem, problem_mark=node.start_mark)
 
     return Rows()

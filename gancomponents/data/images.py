@@ -2,7 +2,6 @@
 
 import io
 import os
-import pickle
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,7 +68,8 @@ def image_size(path: AnyPath, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int
 def read_array(path: AnyPath) -> npt.NDArray[Any]:
     """Values as stored in a .npy, .pt or image file, without scaling.
 
-    Nothing is unpickled: .npy with ``allow_pickle=False``, .pt with ``weights_only=True`` (one tensor).
+    Nothing is unpickled: .npy with ``allow_pickle=False``, .pt with ``weights_only=True`` (one tensor). No array is
+    larger than its file.
 
     Args:
         path: the file; its suffix says what it is.
@@ -109,9 +109,7 @@ def read_array(path: AnyPath) -> npt.NDArray[Any]:
 
 
 def _told(error: Exception) -> str:
-    """What a reader complains of, without its advice: torch's is to unpickle the file after all."""
-    if isinstance(error, pickle.UnpicklingError):
-        return "one that holds more than tensors, or is damaged"
+    """What a reader complains of."""
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'damaged content'}"
 
 
@@ -125,7 +123,9 @@ def _numpy_file(data: bytes) -> npt.NDArray[Any]:
 def _torch_file(data: bytes) -> npt.NDArray[Any]:
     import torch
 
-    tensor = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    from gancomponents._tensors import read_torch_file
+
+    tensor = read_torch_file(io.BytesIO(data))
     if not isinstance(tensor, torch.Tensor):
         raise TypeError(f"a {type(tensor).__name__}")
     tensor = tensor.detach()

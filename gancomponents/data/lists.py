@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import os
 import re
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -217,16 +218,20 @@ def check_exist(files: FileList, rows: Sequence[int] | None = None) -> None:
         raise InputError(f"{files.source or 'list'}, {first}", expected="a file", got=f"none{more}", fix=fix)
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+
+
 def _check_row(what: str, number: int, row: Any, required: Sequence[str]) -> None:
     if not isinstance(row, Mapping):
-        got, fix = repr(row)[:60], "write every row as a mapping"
+        got, fix = _SHORT.repr(row), "write every row as a mapping"
         raise InputError(_where(what, number), expected="{task: path}", got=got, fix=fix)
     for task in required:
         if task not in row:
             keys = [str(key) for key in row]
             near = difflib.get_close_matches(task, keys, n=1, cutoff=0.5)
             fix = f"rename {near[0]!r}" if near else "add it, or leave the task out"
-            where, got = _where(what, number), f"only {sorted(keys)}"
+            where, got = _where(what, number), f"only {_SHORT.repr(sorted(keys))}"
             raise InputError(where, expected=f"a path for {task!r}", got=got, fix=fix)
 
 
@@ -245,7 +250,7 @@ def _expand(what: str, number: int, task: str, name: Any) -> str:
                 raise InputError(where, expected=expected, got=got, fix=fix)
         if expanded := os.path.expanduser(os.path.expandvars(name)):
             return expanded
-    got, fix = repr(name)[:60], "write the file's name in quotes"
+    got, fix = _SHORT.repr(name), "write the file's name in quotes"
     raise InputError(_where(what, number, task), expected="a path", got=got, fix=fix)
 
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor, nn
+
+from gancomponents._tensors import read_safetensors, read_torch_file
 
 Module = TypeVar("Module", bound=nn.Module)
 _NESTS = ("state_dict", "model", "model_state_dict")
@@ -38,7 +39,7 @@ def load_weights(
         ValueError: the file holds no tensors by name, or the module has an entry that is not in it, or of
             another shape, or the file more than the module.
 
-    >>> import os, tempfile
+    >>> import os, tempfile, torch
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = os.path.join(folder, "linear.pth")
     ...     torch.save({"backbone.weight": torch.ones(1, 2), "head.bias": torch.ones(3)}, file)
@@ -84,17 +85,13 @@ def _learned(state: Mapping[str, Tensor]) -> set[str]:
 def _read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f"path must be a file of weights, got {str(path)!r}: download it first")
-    value: Any
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        value = load_file(path)
-    else:
-        value = torch.load(path, map_location="cpu", weights_only=True)
+    value: Any = read_safetensors(path) if path.suffix == ".safetensors" else read_torch_file(path)
     for name in _NESTS:
         if isinstance(value, Mapping) and isinstance(value.get(name), Mapping):
             value = value[name]
-    if not isinstance(value, Mapping) or not all(isinstance(entry, Tensor) for entry in value.values()):
+    if not isinstance(value, Mapping) or not all(
+        isinstance(key, str) and isinstance(entry, Tensor) for key, entry in value.items()
+    ):
         raise ValueError(
             f"path must hold tensors by name, got {type(value).__name__} in {path.name}: save a state dict"
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gancomponents._tensors import read_safetensors, read_torch_file
 from gancomponents.errors import InputError
 
 
@@ -51,15 +52,13 @@ def state_from_file(path: Path, model: str, shapes: Mapping[str, torch.Size]) ->
     if not path.is_file():
         raise InputError(what, expected=expected, got="no such file", fix="check the path")
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # both readers raise errors of many kinds for a broken file
+        state = read_safetensors(path) if path.suffix == ".safetensors" else read_torch_file(path)
+    except (OSError, ValueError) as error:
         raise InputError(what, expected=expected, got=str(error), fix="fetch the file anew") from error
-    wrong = [key for key, shape in shapes.items() if key not in state or state[key].shape != shape]
+    if not isinstance(state, Mapping):
+        got, fix = f"a {type(state).__name__}", "save a state dict"
+        raise InputError(what, expected=expected, got=got, fix=fix)
+    wrong = [key for key, shape in shapes.items() if getattr(state.get(key), "shape", None) != shape]
     if wrong:
         raise InputError(
             what,

@@ -163,6 +163,9 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
     except (RuntimeError, TypeError):
         raise InputError("device", expected=expected, got=repr(name), fix="choose one of these") from None
+    if device.type == "mps":
+        fix = "use cpu: metrics need float64, which MPS lacks, and nothing here has been run on it"
+        raise InputError("device", expected=expected, got=f"{name!r}, which is not supported", fix=fix)
     if device.type not in ("cpu", "cuda"):
         fix = "this device is not supported yet; use cpu or cuda"
         raise InputError("device", expected=expected, got=repr(name), fix=fix)

@@ -184,6 +184,9 @@ class ClimateGAN(nn.Module):
     def from_run(cls, run: str | Path, *, device: str = "auto", weights: str = "auto") -> Self:
         """The model of a finished run, ready to infer: in evaluation mode, on the device.
 
+        The run's config.gin is parsed, and is code as any .gin file: use only runs that you trust, or put a
+        config.gin of your own into theirs. Their checkpoints are data alone.
+
         Args:
             run: a run folder, its checkpoints folder, or one checkpoint.
             device: "auto", "cpu", "cuda" or "cuda:N".

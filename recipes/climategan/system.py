@@ -2,7 +2,6 @@
 
 import difflib
 import os
-import pickle
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -133,7 +132,7 @@ class System:
             path = Path(os.path.expandvars(name)).expanduser()
             try:
                 load_weights(module, path, keep=getattr(module, "published_without", ()))
-            except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+            except (OSError, ValueError, RuntimeError) as error:
                 got = " ".join(str(error).split())
                 fix = "bind a file of that network's weights, or remove it from climategan.System.pretrained"
                 raise InputError(f"pretrained {part} from {path}", got=got, fix=fix) from error

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gancomponents.errors import printable
 from recipes.evaluation.scores import KEY, METRICS, NAMES, Numbers, summarise
 
 _MOST_WITH_NUMBERS, _MOST_NAMED = 40, 120
@@ -30,7 +31,9 @@ def box_plots(tables: Mapping[str, Numbers], path: Path) -> None:
         if metric.threshold is not None:
             axes.axhline(metric.threshold, color="tab:red", linestyle="--", linewidth=1)
         axes.set_title(metric.name + metric.arrow, fontsize=10)
-        axes.set_xticks(range(1, len(columns) + 1), tables, rotation=30 if len(columns) > 1 else 0)
+        axes.set_xticks(
+            range(1, len(columns) + 1), map(_plain, tables), rotation=30 if len(columns) > 1 else 0
+        )
         axes.grid(axis="y", alpha=0.3)
     figure.supxlabel("dashed: threshold; a dot is an image", fontsize=8)
     figure.savefig(path, dpi=100)
@@ -71,9 +74,9 @@ def _heat_map(names: Sequence[str], table: Numbers, title: str, path: Path) -> N
     axes.set_xticks(
         range(len(NAMES)), [metric.name + metric.arrow for metric in METRICS], rotation=40, ha="right"
     )
-    axes.set_yticks(range(rows), names) if rows <= _MOST_NAMED else axes.set_yticks([])
+    axes.set_yticks(range(rows), map(_plain, names)) if rows <= _MOST_NAMED else axes.set_yticks([])
     axes.tick_params(labelsize=8)
-    axes.set_title(title, fontsize=10)
+    axes.set_title(_plain(title), fontsize=10)
     if rows <= _MOST_WITH_NUMBERS:
         for (i, j), value in np.ndenumerate(table):
             text = "–" if np.isnan(value) else f"{value:.3f}"
@@ -83,6 +86,11 @@ def _heat_map(names: Sequence[str], table: Numbers, title: str, path: Path) -> N
     bar.ax.set_yticklabels(["twice as far,\nor further", "threshold", "perfect"], fontsize=8)
     figure.supxlabel("violet: metrics without a threshold, from 0 to 1; grey: undefined", fontsize=8)
     figure.savefig(path, dpi=100)
+
+
+def _plain(name: str) -> str:
+    """A file's name as it is: matplotlib takes what is between dollars for mathematics."""
+    return printable(name).replace("$", r"\$")
 
 
 def _shades(table: Numbers) -> Numbers:

@@ -1,6 +1,6 @@
 """Reading upstream's checkpoint files: tensors and numbers only, nothing in them is ever run."""
 
-import re
+import reprlib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gancomponents._tensors import read_torch_file
 from gancomponents.errors import InputError
 from recipes.upstream.entries import Shape
 
@@ -85,7 +86,7 @@ def _read(path: Path) -> Upstream:
     if not isinstance(content, Mapping) or "G" not in content:
         got = f"a {type(content).__name__}"
         if isinstance(content, Mapping):
-            got = f"keys {', '.join(map(str, list(content)[:4])) or 'none'}"
+            got = f"keys {reprlib.repr(list(content))}" if content else "no keys"
         raise InputError(str(path), expected="a dict with G, epoch and step", got=got, fix=_FIX)
     return Upstream(
         (path,),
@@ -100,22 +101,19 @@ def _read(path: Path) -> Upstream:
 def _load(path: Path) -> Any:
     try:
         with warnings.catch_warnings(action="ignore"):  # of pickle protocols: what counts is said below
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever is wrong with a file, torch says it in many ways
-        message = " ".join(str(error).split())
-        asked = re.search(r"GLOBAL:? (?:GLOBAL )?([\w.]+)", message)
-        got = "a broken or foreign file"
-        if asked:
-            got = f"one that asks for {asked[1]}, which could run code"
-        raise InputError(str(path), expected="tensors and plain values", got=got, fix=_FIX) from error
+            return read_torch_file(path)
+    except (OSError, ValueError) as error:
+        expected = "tensors and plain values"
+        raise InputError(str(path), expected=expected, got=str(error), fix=_FIX) from error
 
 
 def _number(path: Path, content: Mapping[str, Any], name: str) -> int:
     value = content.get(name, 0)
     if isinstance(value, Tensor) and value.numel() == 1:
         value = value.item()
-    if not isinstance(value, int | float) or value < 0 or value != int(value):
-        raise InputError(f"{path}: {name}", expected="a whole number >= 0", got=repr(value), fix=_FIX)
+    if not isinstance(value, int | float) or not 0 <= value < 2**53 or value != int(value):
+        got = reprlib.repr(value)
+        raise InputError(f"{path}: {name}", expected="a whole number >= 0", got=got, fix=_FIX)
     return int(value)
 
 
@@ -127,7 +125,7 @@ def _state(path: Path, content: Mapping[str, Any], name: str) -> State:
         raise InputError(f"{path}: {name}", expected="a dict of tensors", got=got, fix=_FIX)
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, Tensor) or value.layout != torch.strided:
-            got = f"a {type(value).__name__} at {key!r}"
+            got = f"a {type(value).__name__} at {reprlib.repr(key)}"
             raise InputError(f"{path}: {name}", expected="a dict of tensors", got=got, fix=_FIX)
     return dict(state)
 

@@ -182,6 +182,37 @@ def test_bombs_are_refused_before_decoding(tmp_path, picture, monkeypatch):
             read(tmp_path / "a.png", max_pixels=24 * 36 - 1)
 
 
+def test_a_size_stated_twice_is_refused(tmp_path, picture, capfd):
+    """Whoever believes the wrong one makes room for a bomb."""
+    write_image(tmp_path / "a.jpg", picture)
+    data = (tmp_path / "a.jpg").read_bytes()
+    place = data.index(b"\xff\xc0")
+    frame = data[place : place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")]
+    (tmp_path / "a.jpg").write_bytes(data[:-2] + frame + data[-2:])
+    write_image(tmp_path / "a.png", picture)
+    data = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(data[:33] + data[8:])
+    for name in ("a.jpg", "a.png"):
+        for read in (read_image, image_size, read_array):
+            with pytest.raises(InputError, match=r"\(it states its size twice\)"):
+                read(tmp_path / name)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_arrays_larger_than_their_files(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros(2))
+    data = (tmp_path / "a.npy").read_bytes()
+    wide = b"(1000000000000,), }"
+    (tmp_path / "a.npy").write_bytes(data.replace(b"(2,), }" + b" " * (len(wide) - 7), wide))
+    torch.save(torch.ones(1).expand(1 << 20, 1 << 20), tmp_path / "a.pt")
+    with pytest.raises(
+        InputError, match=r"a\.npy: expected one array of numbers, got (MemoryError|ValueError)"
+    ):
+        read_array(tmp_path / "a.npy")
+    with pytest.raises(InputError, match=r"a.pt: expected one tensor.*larger than its content"):
+        read_array(tmp_path / "a.pt")
+
+
 def test_files_that_are_no_images(tmp_path, picture):
     cases = {"empty.png": b"", "text.jpg": b"hello", "gif.png": b"GIF89a" + b"\0" * 50}
     for name, data in cases.items():

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import pickle
@@ -80,6 +81,18 @@ def test_unset_variable_is_named(tmp_path, monkeypatch):
             read_list(write(tmp_path / "a.json", [{"x": name}]), [])
 
 
+def _laughs(row):
+    """Thirty rows, each of which holds the one before nine times."""
+    inner = ("{x: lol}", *(",".join([f"*b{i}"] * 9) for i in range(29)))
+    return "".join(row.format(i, each) + "\n" for i, each in enumerate(inner))
+
+
+def test_merges_of_merges_take_no_time(tmp_path):
+    (tmp_path / "a.yaml").write_text(_laughs("- &b{} {{x: a, <<: [{}]}}"))
+    with contextlib.suppress(InputError):  # refused where PyYAML keeps every key of every merge
+        assert len(read_list(tmp_path / "a.yaml", [], must_exist=False)) == 30
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
@@ -109,6 +122,14 @@ def test_unset_variable_is_named(tmp_path, monkeypatch):
         ("a.yaml", "# nothing", "got an empty file"),
         ("a.yaml", "[]", "expected at least one row"),
         ("a.yaml", "- x: a\n- x: *b", "line 2, column 6: found undefined alias"),
+        ("a.yaml", f"- &a {{x: a}}\n- <<: [{'*a,' * 1001}]", "more than 1000 keys in one row"),
+        (
+            "a.yaml",
+            f"{_laughs('- {{x: a, n: &b{} [{}]}}')}- *b29",
+            r"row 31: expected {task: path}, got \[\[",
+        ),
+        ("a.json", '[{"x": ' + "1" * 5000 + "}]", "expected paths, got a huge number"),
+        ("a.json", '[{"x": "' + "a" * (1 << 25), "No value may take more than 16777216 characters"),
         ("a.yaml", "- x: a\n---\n- x: b", "line 2, column 1: a second document"),
         ("a.yaml", "- x: 2020-99-99", "well-formed YAML, got month must be"),
         ("a.yaml", "- x: 2020-01-01", "expected a path"),

@@ -112,5 +112,5 @@ def test_errors(tmp_path: Path) -> None:
 
 def test_nothing_in_a_torch_file_is_run(tmp_path: Path) -> None:
     torch.save({"weight": Path("x")}, tmp_path / "code.pth")
-    with pytest.raises(Exception, match=r"(?i)weights.only"):
+    with pytest.raises(ValueError, match=r"asks for pathlib\.PosixPath, which could run code"):
         load_weights(nn.Linear(1, 1), tmp_path / "code.pth")

@@ -14,6 +14,17 @@ def test_unknown_devices_are_refused(name: str) -> None:
         Runtime(name, "fp32")
 
 
+def test_apples_gpus_are_refused_by_name_and_auto_passes_them_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for name in ("mps", "mps:0"):
+        with pytest.raises(
+            InputError, match=r"device: .*'mps(:0)?', which is not supported\. Fix: use cpu: .*float64"
+        ):
+            Runtime(name)
+    assert Runtime("auto").device.type == "cpu"
+
+
 @pytest.mark.parametrize("name", ["", "half", "fp8", "float32", "BF16"])
 def test_unknown_precisions_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="precision"):

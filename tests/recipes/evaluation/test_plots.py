@@ -30,3 +30,10 @@ def test_plots_of_undefined_columns_and_many_images(tmp_path: Path, recwarn) -> 
         assert cv2.imread(str(path)) is not None
     # Older matplotlib is deprecated by what it imports itself.
     assert [str(w.message) for w in recwarn if not issubclass(w.category, DeprecationWarning)] == []
+
+
+def test_names_are_no_mathematics(tmp_path: Path) -> None:
+    table = np.zeros((2, len(NAMES)))
+    plots.image_heat_map(["a$\\nonsense$.png", "b.png"], table, "$\\frac$", tmp_path / "heat.png")
+    plots.box_plots({"$_$": table}, tmp_path / "box.png")
+    assert len(list(tmp_path.iterdir())) == 2
