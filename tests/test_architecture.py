@@ -32,7 +32,8 @@ def _imports(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "gancomponents").rglob("*.py")), ids=lambda p: p.stem)
 def test_the_library_knows_nothing_of_recipes(path: Path) -> None:
-    assert not {name for name in _imports(path) if name.split(".")[0] in UPSTAIRS}
+    allowed = {"torch_xla"} if path.relative_to(ROOT).as_posix() == "gancomponents/training/xla.py" else set()
+    assert not {name for name in _imports(path) if name.split(".")[0] in UPSTAIRS - allowed}
 
 
 @pytest.mark.parametrize("room", LOWEST)
@@ -45,6 +46,7 @@ def test_importing_is_quiet_and_light() -> None:
     heavy = [
         "gin",
         "torch_fidelity",
+        "torch_xla",
         "timm",
         "wandb",
         "matplotlib",

@@ -1,5 +1,7 @@
 """The runtime: devices and precisions, known and unknown."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -29,6 +31,12 @@ def test_apples_gpus_are_refused_by_name_and_auto_passes_them_by(monkeypatch: py
 def test_unknown_precisions_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="precision"):
         Runtime("cpu", name)
+
+
+def test_xla_without_torch_xla_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch_xla", None)
+    with pytest.raises(InputError, match=r"device xla: .* install gancomponents\[tpu\]"):
+        Runtime("xla", "fp32")
 
 
 def test_auto_resolves_to_something_concrete() -> None:
