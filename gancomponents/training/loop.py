@@ -195,3 +195,4 @@ class AdversarialLoop:
         for name, player in self.players.items():
             player.load_state_dict(state["players"][name])
         self.runtime.restore_rng(state["rng"])
+        self.runtime.finish_step()  # so that the next one is traced as if nothing had been loaded
