@@ -30,6 +30,8 @@ class Recipe:
         order: of the updates, see `gancomponents.training.AdversarialLoop`.
         on_fault: after a loss or gradient that is not finite: "stop" with a message, or "skip" the step; either way
             the weights stay as they were, and ``faults/`` in the run folder names the files.
+        accumulate: play every batch in so many parts, see `gancomponents.training.AdversarialLoop` and
+            docs/throughput.md; every batch size must be a multiple of it.
         seed: of the weights, the order of the data, the augmentation and the label noise.
         device: see `gancomponents.training.Runtime`.
         precision: see `gancomponents.training.Runtime`.
@@ -58,6 +60,7 @@ class Recipe:
         phases: Mapping[str, Span] | None = None,
         order: str = "simultaneous",
         on_fault: str = "stop",
+        accumulate: int = 1,
         seed: int = 0,
         device: str = "auto",
         precision: str = "auto",
@@ -98,8 +101,22 @@ class Recipe:
         self.keep_every, self.keep_from, self.load_paths = keep_every, keep_from, load_paths
         self.runtime = Runtime(device, precision, channels_last=channels_last)
         self.on_fault = on_fault
+        check_whole("accumulate", accumulate, minimum=1)
+        for domain in {*self.domains, *self.pretraining}:
+            if (size := data.batch_of(domain)) % accumulate:
+                raise InputError(
+                    f"data.Data.batch_size of {domain}",
+                    expected=f"a multiple of run.Recipe.accumulate, {accumulate}",
+                    got=str(size),
+                    fix="bind one of the two to fit the other",
+                )
         self.loop = AdversarialLoop(
-            system.generator, system.critic, self.runtime, order=order, on_fault=on_fault
+            system.generator,
+            system.critic,
+            self.runtime,
+            order=order,
+            on_fault=on_fault,
+            accumulate=accumulate,
         )
         self.health, self.tracker = health, tuple(tracker)
 

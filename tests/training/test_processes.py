@@ -79,6 +79,7 @@ def _everything() -> dict[str, object]:
         "fp32": _train(4, norm=True),
         "fp16": _train(4, norm=True, precision="fp16"),
         "poisoned": _train(4, norm=True, poison=2),
+        "accumulated": _train(4, norm=False, accumulate=2),
     }
     return {"collectives": _collectives(), **trained}
 
@@ -129,7 +130,7 @@ class _Judge(nn.Module):
 
 
 def _train(
-    batch: int, *, norm: bool, precision: str = "fp32", poison: int | None = None
+    batch: int, *, norm: bool, precision: str = "fp32", poison: int | None = None, accumulate: int = 1
 ) -> dict[str, object]:
     """Five steps, each process on its part of eight pictures."""
     processes = Processes()
@@ -144,7 +145,7 @@ def _train(
     players = (
         Player(objective, lambda p: ExtraAdam(p, lr=1e-2)) for objective in (_Forger(critic), _Judge(critic))
     )
-    loop = AdversarialLoop(*players, Runtime("cpu", precision), on_fault="skip")
+    loop = AdversarialLoop(*players, Runtime("cpu", precision), on_fault="skip", accumulate=accumulate)
     processes.broadcast(player.objective for player in loop.players.values())
     for step in range(5):
         pictures = torch.randn(8, 3, 6, 6, generator=torch.Generator().manual_seed(step))
@@ -166,9 +167,10 @@ def _compare(a: dict[str, Tensor], b: dict[str, Tensor], tolerance: float) -> No
 def test_two_processes_do_what_one_does_with_both_batches(two: list[dict]) -> None:
     one = _train(8, norm=False)
     _compare(one["state"], two[0]["plain"]["state"], 1e-5)
+    _compare(one["state"], two[0]["accumulated"]["state"], 1e-5)
 
 
-@pytest.mark.parametrize("name", ["plain", "fp32", "fp16", "poisoned"])
+@pytest.mark.parametrize("name", ["plain", "fp32", "fp16", "poisoned", "accumulated"])
 def test_processes_stay_the_same_bit_for_bit(two: list[dict], name: str) -> None:
     _compare(two[0][name]["state"], two[1][name]["state"], 0.0)
 
