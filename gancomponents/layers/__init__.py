@@ -1,6 +1,7 @@
-"""Layers: convolution and residual blocks, up-sampling, norms, spectral normalisation, initialisation."""
+"""Layers: convolution and residual blocks, up-sampling, norms, spectral norm, initialisation, checkpointing."""
 
 from gancomponents.layers.blocks import ConvBlock, PaddingMode, PreActivationBlock, ResidualBlock, leaky_relu
+from gancomponents.layers.checkpointing import checkpointed
 from gancomponents.layers.fusion import fuse_batch_norms
 from gancomponents.layers.initialisation import initialise
 from gancomponents.layers.norms import AdaptiveInstanceNorm, ChannelLayerNorm, InstanceNorm
@@ -26,6 +27,7 @@ __all__ = [
     "SPADEResidualBlock",
     "SpectralNorm",
     "UpsampleNearest",
+    "checkpointed",
     "fuse_batch_norms",
     "initialise",
     "leaky_relu",

@@ -148,6 +148,7 @@ CASES: list[Case | Elsewhere] = [
     ),
     Case("layers.leaky_relu", layers.leaky_relu, _x, lambda b: (b, 3, 7, 6)),
     Elsewhere("layers.PaddingMode", "tests/reference/test_blocks.py"),
+    Elsewhere("layers.checkpointed", "tests/layers/test_checkpointing.py"),
     Elsewhere("layers.fuse_batch_norms", "tests/layers/test_fusion.py"),
     Elsewhere("layers.initialise", "tests/layers/test_initialisation.py"),
     Elsewhere("layers.raw_weight", "tests/layers/test_spectral.py"),
