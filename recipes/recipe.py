@@ -7,6 +7,7 @@ import torch
 
 from gancomponents.data import DomainLoader
 from gancomponents.errors import InputError, check_whole
+from gancomponents.layers import synchronise_batch_norms
 from gancomponents.training import AdversarialLoop, Runtime, Tracker
 from recipes.data import Data
 from recipes.folder import RunFolder
@@ -36,6 +37,7 @@ class Recipe:
         device: see `gancomponents.training.Runtime`.
         precision: see `gancomponents.training.Runtime`.
         channels_last: see `gancomponents.training.Runtime`.
+        sync_batch_norm: normalise by the batches of all processes, see `gancomponents.layers.SyncBatchNorm`.
         log_every: steps between lines of metrics.jsonl; the first and the last step are always there.
         sample_every: steps (epochs) between sample grids.
         save_every: steps (epochs) between checkpoints; the last step always has one.
@@ -65,6 +67,7 @@ class Recipe:
         device: str = "auto",
         precision: str = "auto",
         channels_last: bool = True,
+        sync_batch_norm: bool = False,
         log_every: int = 10,
         sample_every: int = 100,
         save_every: int = 100,
@@ -110,6 +113,14 @@ class Recipe:
                     got=str(size),
                     fix="bind one of the two to fit the other",
                 )
+        if sync_batch_norm:
+            if data.incomplete == "keep":
+                # A process whose rows lack a task would pass by norms at which the others wait for it.
+                expected, fix = "'error' or 'skip' with run.Recipe.sync_batch_norm", "bind one of these"
+                raise InputError("data.Data.incomplete", expected=expected, got="'keep'", fix=fix)
+            for player in (system.generator, system.critic):
+                if player is not None:
+                    synchronise_batch_norms(player.objective)
         self.loop = AdversarialLoop(
             system.generator,
             system.critic,

@@ -13,6 +13,7 @@ from gancomponents.layers.spectral import (
     spectral_norms,
     update_spectral_norms_in_eval,
 )
+from gancomponents.layers.sync_norm import SyncBatchNorm, synchronise_batch_norms
 from gancomponents.layers.upsample import UpsampleNearest, upsample_nearest
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "ResidualBlock",
     "SPADEResidualBlock",
     "SpectralNorm",
+    "SyncBatchNorm",
     "UpsampleNearest",
     "checkpointed",
     "fuse_batch_norms",
@@ -34,6 +36,7 @@ __all__ = [
     "raw_weight",
     "spectral_norm",
     "spectral_norms",
+    "synchronise_batch_norms",
     "update_spectral_norms_in_eval",
     "upsample_nearest",
 ]

@@ -51,6 +51,7 @@ CASES: list[Case | Elsewhere] = [
         for name, norm in _NORMS.items()
         for spectral in (False, True)
     ),
+    Case("layers.SyncBatchNorm", lambda: layers.SyncBatchNorm(3), _x, lambda b: (b, 3, 7, 6)),
     Case(
         "layers.ConvBlock",
         lambda: layers.ConvBlock(3, 4, 4, stride=2, padding=2, norm=layers.AdaptiveInstanceNorm),
@@ -153,5 +154,6 @@ CASES: list[Case | Elsewhere] = [
     Elsewhere("layers.initialise", "tests/layers/test_initialisation.py"),
     Elsewhere("layers.raw_weight", "tests/layers/test_spectral.py"),
     Elsewhere("layers.spectral_norms", "tests/layers/test_spectral.py"),
+    Elsewhere("layers.synchronise_batch_norms", "tests/layers/test_sync_norm.py"),
     Elsewhere("layers.update_spectral_norms_in_eval", "tests/layers/test_spectral.py"),
 ]
