@@ -52,8 +52,8 @@ def synchronise_batch_norms(module: nn.Module) -> nn.Module:
         module: any network; torch's own ``nn.SyncBatchNorm`` is left as it is.
 
     >>> network = synchronise_batch_norms(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)))
-    >>> network[1]
-    SyncBatchNorm(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+    >>> type(network[1]).__name__
+    'SyncBatchNorm'
     """
     for layer in module.modules():
         if isinstance(layer, _BatchNorm) and not isinstance(layer, (_Synchronised, nn.SyncBatchNorm)):

@@ -1,6 +1,6 @@
 """Numerical faults: found and undone on the device, and told to the host one step late, so that nothing waits."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -84,9 +84,10 @@ class FaultWatch:
 def step_unless(bad: Tensor, optimiser: Optimizer) -> None:
     """``optimiser.step()``, undone on the device where ``bad``, without waiting to know.
 
-    Weights and moments are copied before the step, when the activations are gone from memory. Where an optimiser
-    has moved the weights off an anchor (`gancomponents.optim.ExtraAdam`), they go back to it. What it counts on
-    another device than the weights (torch's Adam on CUDA does) goes on counting.
+    On a CPU, where there is nothing to wait for, a good step is just made. Elsewhere weights and moments are copied
+    before the step, when the activations are gone from memory. Where an optimiser has moved the weights off an
+    anchor (`gancomponents.optim.ExtraAdam`), they go back to it. What it counts on another device than the weights
+    (torch's Adam on CUDA does) goes on counting.
 
     >>> weight = nn.Parameter(torch.ones(1))
     >>> adam = torch.optim.Adam([weight], lr=0.5)
@@ -95,11 +96,13 @@ def step_unless(bad: Tensor, optimiser: Optimizer) -> None:
     >>> weight.item(), adam.state[weight]["exp_avg"].item()
     (1.0, 0.0)
     """
-    before: dict[tuple[Tensor, str], Tensor] = {}
-    for p, key, value in _tensors(optimiser):
-        before[p, key] = value.clone()
-        if key == _ANCHOR:
-            before[p, _WEIGHT] = before[p, key]
+    if _known_good(bad):
+        optimiser.step()
+        return
+    found = _tensors(optimiser)
+    copies = _copies([value for _, _, value in found])
+    before = {(p, key): copy for (p, key, _), copy in zip(found, copies, strict=True)}
+    before |= {(p, _WEIGHT): copy for (p, key), copy in before.items() if key == _ANCHOR}
     optimiser.step()
     for p, key, value in _tensors(optimiser):
         if key == _ANCHOR or value.device != bad.device:
@@ -128,17 +131,31 @@ class Buffers:
     @torch.no_grad()
     def keep(self) -> None:
         """Remember them as they stand."""
-        self._kept = [buffer.clone() for buffer in self._current()]
+        self._kept = _copies(self._current())
 
     @torch.no_grad()
     def restore(self, bad: Tensor) -> None:
         """Put them back where ``bad``, on the device."""
+        if _known_good(bad):
+            return
         for buffer, kept in zip(self._current(), self._kept, strict=True):
             buffer.copy_(torch.where(bad, kept, buffer))
 
     def _current(self) -> list[Tensor]:
         # Looked up each time: a spectral norm in training replaces its vectors.
         return [b for module, names in self._names for n, b in module.named_buffers() if n in names]
+
+
+def _known_good(bad: Tensor) -> bool:
+    """Whether it takes no waiting to know that nothing is to be undone."""
+    return bad.device.type == "cpu" and not bad
+
+
+def _copies(tensors: Sequence[Tensor]) -> list[Tensor]:
+    copies = [torch.empty_like(tensor) for tensor in tensors]
+    if copies:
+        torch._foreach_copy_(copies, list(tensors))
+    return copies
 
 
 _WEIGHT, _ANCHOR = "weight", "anchor"
