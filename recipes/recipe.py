@@ -1,9 +1,12 @@
 """A recipe: a system, its data and how long to train."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from gancomponents.data import DomainLoader
 from gancomponents.errors import InputError, check_whole
@@ -15,6 +18,15 @@ from recipes.health import Health
 from recipes.phases import Phases, Span, Timeline
 from recipes.session import Session
 from recipes.systems import System
+
+#: What ``run.Recipe.compile`` may name: modes of Inductor, and backends of torch.compile that help to find a fault.
+#: Modes with CUDA graphs are left out: their results live where the next call writes.
+COMPILERS: Mapping[str, Callable[[nn.Module], Callable[..., Any]]] = {
+    "default": torch.compile,
+    "max-autotune-no-cudagraphs": partial(torch.compile, mode="max-autotune-no-cudagraphs"),
+    "aot_eager": partial(torch.compile, backend="aot_eager"),
+    "eager": partial(torch.compile, backend="eager"),
+}
 
 
 class Recipe:
@@ -37,6 +49,7 @@ class Recipe:
         device: see `gancomponents.training.Runtime`.
         precision: see `gancomponents.training.Runtime`.
         channels_last: see `gancomponents.training.Runtime`.
+        compile: compile both objectives, see docs/throughput.md: True, or a name among those of `COMPILERS`.
         sync_batch_norm: normalise by the batches of all processes, see `gancomponents.layers.SyncBatchNorm`.
         log_every: steps between lines of metrics.jsonl; the first and the last step are always there.
         sample_every: steps (epochs) between sample grids.
@@ -67,6 +80,7 @@ class Recipe:
         device: str = "auto",
         precision: str = "auto",
         channels_last: bool = True,
+        compile: bool | str = False,
         sync_batch_norm: bool = False,
         log_every: int = 10,
         sample_every: int = 100,
@@ -128,6 +142,7 @@ class Recipe:
             order=order,
             on_fault=on_fault,
             accumulate=accumulate,
+            compile=_compiler(compile),
         )
         self.health, self.tracker = health, tuple(tracker)
 
@@ -186,3 +201,14 @@ class Recipe:
             InputError: for data, folders or checkpoints that cannot be used.
         """
         Session(name, self, folder).run(start)
+
+
+def _compiler(name: bool | str) -> Callable[[nn.Module], Callable[..., Any]] | None:
+    if isinstance(name, bool):
+        return COMPILERS["default"] if name else None
+    if name not in COMPILERS:
+        expected = f"True, False or one of {', '.join(COMPILERS)}"
+        raise InputError(
+            "compile", expected=expected, got=repr(name), fix="bind run.Recipe.compile to one of these"
+        )
+    return COMPILERS[name]
