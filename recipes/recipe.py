@@ -187,7 +187,13 @@ class Recipe:
         """This process's part of the training data, which must be prepared."""
         processes = self.runtime.processes
         domains = self.pretraining if pretraining else self.domains
-        return self.data.loader(self.seed, domains, rank=processes.rank, world_size=processes.count)
+        return self.data.loader(
+            self.seed,
+            domains,
+            rank=processes.rank,
+            world_size=processes.count,
+            pin_memory=self.runtime.device.type == "cuda",
+        )
 
     def run(self, name: str, folder: RunFolder, start: Mapping[str, Path]) -> None:
         """Train, evaluate, report.

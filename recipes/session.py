@@ -150,7 +150,7 @@ class Session:
         on: frozenset[str] | None = None
         processes = self.processes
         with StopRequest(patient=processes.count > 1) as stop, closing(progress):
-            for step, batch in enumerate(self._batches(first), start=first + 1):
+            for step, batch in enumerate(recipe.runtime.feed(self._batches(first)), start=first + 1):
                 moment = self.timeline.moment(step - 1)
                 if moment.on != on:
                     on = moment.on

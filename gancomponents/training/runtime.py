@@ -1,6 +1,6 @@
 """Where and how a step runs: the device, the arithmetic, the memory format."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gancomponents.errors import InputError
+from gancomponents.training import prefetch
 from gancomponents.training.processes import Processes
 
 _PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -54,6 +55,16 @@ class Runtime:
     def to_device(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Move the tensors of a nested batch; whatever is no tensor (paths) stays as it is."""
         return {key: self._move(value) for key, value in batch.items()}
+
+    def feed(self, batches: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """Batches on their way to the device, where it can fetch them while it trains on earlier ones.
+
+        What `to_device` then finds there stays there.
+        """
+        if self.device.type == "cuda":
+            yield from prefetch.to_cuda(batches, self.to_device, self.device)
+        else:
+            yield from batches
 
     def _move(self, value: Any) -> Any:
         if isinstance(value, Mapping):
