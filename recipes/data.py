@@ -229,7 +229,13 @@ class Data:
             raise InputError(self.truth_lists["rf"], expected=expected, got=str(dry), fix=fix)
 
     def loader(
-        self, seed: int, domains: Sequence[str], *, rank: int = 0, world_size: int = 1
+        self,
+        seed: int,
+        domains: Sequence[str],
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+        pin_memory: bool = False,
     ) -> DomainLoader:
         """The training batches of these domains, or this process's part of them."""
         datasets = {domain: self._training_set(domain, seed) for domain in domains}
@@ -244,6 +250,7 @@ class Data:
                 rank=rank,
                 world_size=world_size,
                 workers=self.workers,
+                pin_memory=pin_memory,
             )
         except InputError:
             raise

@@ -1,12 +1,16 @@
 """A recipe: a system, its data and how long to train."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from gancomponents.data import DomainLoader
 from gancomponents.errors import InputError, check_whole
+from gancomponents.layers import synchronise_batch_norms
 from gancomponents.training import AdversarialLoop, Runtime, Tracker
 from recipes import determinism
 from recipes.data import Data
@@ -15,6 +19,15 @@ from recipes.health import Health
 from recipes.phases import Phases, Span, Timeline
 from recipes.session import Session
 from recipes.systems import System
+
+#: What ``run.Recipe.compile`` may name: modes of Inductor, and backends of torch.compile that help to find a fault.
+#: Modes with CUDA graphs are left out: their results live where the next call writes.
+COMPILERS: Mapping[str, Callable[[nn.Module], Callable[..., Any]]] = {
+    "default": torch.compile,
+    "max-autotune-no-cudagraphs": partial(torch.compile, mode="max-autotune-no-cudagraphs"),
+    "aot_eager": partial(torch.compile, backend="aot_eager"),
+    "eager": partial(torch.compile, backend="eager"),
+}
 
 
 class Recipe:
@@ -31,11 +44,15 @@ class Recipe:
         order: of the updates, see `gancomponents.training.AdversarialLoop`.
         on_fault: after a loss or gradient that is not finite: "stop" with a message, or "skip" the step; either way
             the weights stay as they were, and ``faults/`` in the run folder names the files.
+        accumulate: play every batch in so many parts, see `gancomponents.training.AdversarialLoop` and
+            docs/throughput.md; every batch size must be a multiple of it.
         seed: of the weights, the order of the data, the augmentation and the label noise.
         device: see `gancomponents.training.Runtime`.
         precision: see `gancomponents.training.Runtime`.
         channels_last: see `gancomponents.training.Runtime`.
         deterministic: use operations that repeat bit for bit alone, see docs/determinism.md.
+        compile: compile both objectives, see docs/throughput.md: True, or a name among those of `COMPILERS`.
+        sync_batch_norm: normalise by the batches of all processes, see `gancomponents.layers.SyncBatchNorm`.
         log_every: steps between lines of metrics.jsonl; the first and the last step are always there.
         sample_every: steps (epochs) between sample grids.
         save_every: steps (epochs) between checkpoints; the last step always has one.
@@ -60,11 +77,14 @@ class Recipe:
         phases: Mapping[str, Span] | None = None,
         order: str = "simultaneous",
         on_fault: str = "stop",
+        accumulate: int = 1,
         seed: int = 0,
         device: str = "auto",
         precision: str = "auto",
         channels_last: bool = True,
         deterministic: bool = False,
+        compile: bool | str = False,
+        sync_batch_norm: bool = False,
         log_every: int = 10,
         sample_every: int = 100,
         save_every: int = 100,
@@ -101,8 +121,31 @@ class Recipe:
         self.keep_every, self.keep_from, self.load_paths = keep_every, keep_from, load_paths
         self.runtime = Runtime(device, precision, channels_last=channels_last)
         self.on_fault, self.deterministic = on_fault, deterministic
+        check_whole("accumulate", accumulate, minimum=1)
+        for domain in {*self.domains, *self.pretraining}:
+            if (size := data.batch_of(domain)) % accumulate:
+                raise InputError(
+                    f"data.Data.batch_size of {domain}",
+                    expected=f"a multiple of run.Recipe.accumulate, {accumulate}",
+                    got=str(size),
+                    fix="bind one of the two to fit the other",
+                )
+        if sync_batch_norm:
+            if data.incomplete == "keep":
+                # A process whose rows lack a task would pass by norms at which the others wait for it.
+                expected, fix = "'error' or 'skip' with run.Recipe.sync_batch_norm", "bind one of these"
+                raise InputError("data.Data.incomplete", expected=expected, got="'keep'", fix=fix)
+            for player in (system.generator, system.critic):
+                if player is not None:
+                    synchronise_batch_norms(player.objective)
         self.loop = AdversarialLoop(
-            system.generator, system.critic, self.runtime, order=order, on_fault=on_fault
+            system.generator,
+            system.critic,
+            self.runtime,
+            order=order,
+            on_fault=on_fault,
+            accumulate=accumulate,
+            compile=_compiler(compile),
         )
         self.health, self.tracker = health, tuple(tracker)
 
@@ -153,7 +196,13 @@ class Recipe:
         """This process's part of the training data, which must be prepared."""
         processes = self.runtime.processes
         domains = self.pretraining if pretraining else self.domains
-        return self.data.loader(self.seed, domains, rank=processes.rank, world_size=processes.count)
+        return self.data.loader(
+            self.seed,
+            domains,
+            rank=processes.rank,
+            world_size=processes.count,
+            pin_memory=self.runtime.device.type == "cuda",
+        )
 
     def run(self, name: str, folder: RunFolder, start: Mapping[str, Path]) -> None:
         """Train, evaluate, report.
@@ -168,3 +217,15 @@ class Recipe:
         """
         with determinism.deterministic(self.deterministic):
             Session(name, self, folder).run(start)
+        Session(name, self, folder).run(start)
+
+
+def _compiler(name: bool | str) -> Callable[[nn.Module], Callable[..., Any]] | None:
+    if isinstance(name, bool):
+        return COMPILERS["default"] if name else None
+    if name not in COMPILERS:
+        expected = f"True, False or one of {', '.join(COMPILERS)}"
+        raise InputError(
+            "compile", expected=expected, got=repr(name), fix="bind run.Recipe.compile to one of these"
+        )
+    return COMPILERS[name]

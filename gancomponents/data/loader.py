@@ -43,6 +43,7 @@ class DomainLoader:
         world_size: number of processes.
         workers: processes that load; 0 loads in a thread of this process.
         prefetch: batches prepared ahead (by each worker); 0, without workers, loads each when asked for.
+        pin_memory: put what is iterated over into page-locked memory, from which CUDA copies in the background.
 
     Raises:
         ValueError: no data sets, batch sizes below one or for other domains, numbers out of range, no mixing.
@@ -72,6 +73,7 @@ class DomainLoader:
         world_size: int = 1,
         workers: int = 0,
         prefetch: int = 2,
+        pin_memory: bool = False,
     ):
         if not datasets:
             raise ValueError("datasets must hold one or more domains, got none: name a list")
@@ -92,7 +94,7 @@ class DomainLoader:
             lengths, batch_size, mixing=mixing, seed=seed, rank=rank, world_size=world_size
         )
         self.datasets = dict(datasets)
-        self.workers, self.prefetch = workers, prefetch
+        self.workers, self.prefetch, self.pin_memory = workers, prefetch, pin_memory
         self.step = 0
 
     @property
@@ -199,7 +201,11 @@ class DomainLoader:
         elif self.prefetch:
             yield from self._from_thread(start, stop)
         else:
-            yield from map(self.batch, range(start, stop))
+            yield from map(self._load, range(start, stop))
+
+    def _load(self, step: int) -> Batch:
+        batch = self.batch(step)
+        return {name: _pinned(fields) for name, fields in batch.items()} if self.pin_memory else batch
 
     def _from_thread(self, start: int, stop: int) -> Iterator[Batch]:
         pool = ThreadPoolExecutor(1, thread_name_prefix="loader")
@@ -207,7 +213,7 @@ class DomainLoader:
         steps = iter(range(start, stop))
         try:
             for step in steps:
-                ahead.append(pool.submit(self.batch, step))
+                ahead.append(pool.submit(self._load, step))
                 if len(ahead) > self.prefetch:
                     yield ahead.popleft().result()
             while ahead:
@@ -224,6 +230,7 @@ class DomainLoader:
             batch_size=None,
             num_workers=self.workers,
             prefetch_factor=self.prefetch,
+            pin_memory=self.pin_memory,
             generator=torch.Generator(),  # otherwise the global one is drawn from
         )
         for batch in loader:
@@ -256,6 +263,10 @@ def collate(samples: Sequence[Mapping[str, Tensor]], tasks: Sequence[str]) -> di
         if 0 < len(rows) < len(samples):
             batch[f"{task}_rows"] = torch.tensor(rows)
     return batch
+
+
+def _pinned(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value.pin_memory() if isinstance(value, Tensor) else value for key, value in fields.items()}
 
 
 class _Steps(torch.utils.data.Dataset[Any]):

@@ -7,7 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gancomponents.layers import ConvBlock, InstanceNorm, SPADEResidualBlock, leaky_relu, upsample_nearest
+from gancomponents.layers import (
+    ConvBlock,
+    InstanceNorm,
+    SPADEResidualBlock,
+    checkpointed,
+    leaky_relu,
+    upsample_nearest,
+)
 
 
 class SPADEPainter(nn.Module):
@@ -27,6 +34,8 @@ class SPADEPainter(nn.Module):
         spectral: normalise the residual blocks' weights spectrally.
         norm: factory of the SPADEs' parameter-free norms.
         final_shortcut: condition the last block on a 1x1 projection of its own input instead.
+        checkpointing: in training, keep the inputs of the blocks alone and compute the rest again in the backward
+            pass (`gancomponents.layers.checkpointed`): the same results, less memory, another forward pass's time.
 
     Shape: cond (B, cond_channels, H, W), z None or (B, width, ceil(H / 2^upsamplings),
     ceil(W / 2^upsamplings)) to (B, 3, H, W) in [-1, 1].
@@ -52,6 +61,7 @@ class SPADEPainter(nn.Module):
         spectral: bool = True,
         norm: Callable[[int], nn.Module] = InstanceNorm,
         final_shortcut: bool = False,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         if upsamplings < 2:
@@ -67,6 +77,7 @@ class SPADEPainter(nn.Module):
         self.width = width
         self.upsamplings = upsamplings
         self.cond_channels = cond_channels
+        self.checkpointing = checkpointing
 
         def block(in_channels: int, out_channels: int) -> SPADEResidualBlock:
             return SPADEResidualBlock(
@@ -132,9 +143,18 @@ class SPADEPainter(nn.Module):
             )
         y = z
         for level, block in zip(range(self.upsamplings, -1, -1), self.blocks, strict=True):
-            y = block(upsample_nearest(y, sizes[level]), conds[level])
-        y = self.final(y, conds[0] if self.shortcut is None else self.shortcut(y))
+            y = self._pass(block, y, conds[level])
+        y = self._pass(self.final, y, conds[0] if self.shortcut is None else self.shortcut(y))
         return torch.tanh(self.to_image(F.leaky_relu_(y, 0.2)))
+
+    def _pass(self, block: nn.Module, y: Tensor, cond: Tensor) -> Tensor:
+        """The block's output at the size of ``cond``."""
+
+        def work(y: Tensor, cond: Tensor) -> Tensor:
+            result: Tensor = block(upsample_nearest(y, (cond.shape[-2], cond.shape[-1])), cond)
+            return result
+
+        return checkpointed(work, block, y, cond) if self.checkpointing else work(y, cond)
 
 
 def paste(fake: Tensor, image: Tensor, mask: Tensor) -> Tensor:

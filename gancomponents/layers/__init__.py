@@ -1,6 +1,7 @@
-"""Layers: convolution and residual blocks, up-sampling, norms, spectral normalisation, initialisation."""
+"""Layers: convolution and residual blocks, up-sampling, norms, spectral norm, initialisation, checkpointing."""
 
 from gancomponents.layers.blocks import ConvBlock, PaddingMode, PreActivationBlock, ResidualBlock, leaky_relu
+from gancomponents.layers.checkpointing import checkpointed
 from gancomponents.layers.fusion import fuse_batch_norms
 from gancomponents.layers.initialisation import initialise
 from gancomponents.layers.norms import AdaptiveInstanceNorm, ChannelLayerNorm, InstanceNorm
@@ -13,6 +14,7 @@ from gancomponents.layers.spectral import (
     spectral_norms,
     update_spectral_norms_in_eval,
 )
+from gancomponents.layers.sync_norm import SyncBatchNorm, synchronise_batch_norms
 from gancomponents.layers.upsample import UpsampleNearest, upsample_nearest
 
 __all__ = [
@@ -26,7 +28,9 @@ __all__ = [
     "ResidualBlock",
     "SPADEResidualBlock",
     "SpectralNorm",
+    "SyncBatchNorm",
     "UpsampleNearest",
+    "checkpointed",
     "fuse_batch_norms",
     "initialise",
     "leaky_relu",
@@ -34,6 +38,7 @@ __all__ = [
     "resize",
     "spectral_norm",
     "spectral_norms",
+    "synchronise_batch_norms",
     "update_spectral_norms_in_eval",
     "upsample_nearest",
 ]

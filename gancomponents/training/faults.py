@@ -1,6 +1,6 @@
 """Numerical faults: found and undone on the device, and told to the host one step late, so that nothing waits."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,6 +33,7 @@ class FaultWatch:
         policy: "stop": after a fault every update is undone, so that the weights are those before it when the host
             hears of it. "skip": only the updates of that step are.
         defer: see `Runtime.defer`.
+        device: of the flags.
 
     Raises:
         ValueError: an unknown policy.
@@ -46,18 +47,18 @@ class FaultWatch:
     Fault(step=7, names=('painter/p/gan/rf',))
     """
 
-    def __init__(self, policy: str, defer: Defer):
+    def __init__(self, policy: str, defer: Defer, device: torch.device | str = "cpu"):
         if policy not in POLICIES:
             raise ValueError(f"on_fault must be one of {POLICIES}, got {policy!r}: choose one")
         self._sticky, self._defer = policy == "stop", defer
-        self._bad: Tensor | None = None
+        self._bad = torch.tensor(False, device=device)
         self._told: dict[int, list[tuple[tuple[str, ...], Callable[[], Tensor]]]] = {}
 
     def add(self, step: int, flags: Mapping[str, Tensor]) -> Tensor:
         """Enter flags, scalars that are True where something is not finite; return whether to undo the update."""
         stacked = torch.stack(list(flags.values()))
         bad = stacked.any()
-        if self._bad is not None and (self._sticky or step in self._told):
+        if self._sticky or step in self._told:
             bad = bad | self._bad
         self._bad = bad
         self._told.setdefault(step, []).append((tuple(flags), self._defer(stacked)))
@@ -84,9 +85,10 @@ class FaultWatch:
 def step_unless(bad: Tensor, optimiser: Optimizer) -> None:
     """``optimiser.step()``, undone on the device where ``bad``, without waiting to know.
 
-    Weights and moments are copied before the step, when the activations are gone from memory. Where an optimiser
-    has moved the weights off an anchor (`gancomponents.optim.ExtraAdam`), they go back to it. What it counts on
-    another device than the weights (torch's Adam on CUDA does) goes on counting.
+    On a CPU, where there is nothing to wait for, a good step is just made. Elsewhere weights and moments are copied
+    before the step, when the activations are gone from memory. Where an optimiser has moved the weights off an
+    anchor (`gancomponents.optim.ExtraAdam`), they go back to it. What it counts on another device than the weights
+    (torch's Adam on CUDA does) goes on counting.
 
     >>> weight = nn.Parameter(torch.ones(1))
     >>> adam = torch.optim.Adam([weight], lr=0.5)
@@ -95,11 +97,13 @@ def step_unless(bad: Tensor, optimiser: Optimizer) -> None:
     >>> weight.item(), adam.state[weight]["exp_avg"].item()
     (1.0, 0.0)
     """
-    before: dict[tuple[Tensor, str], Tensor] = {}
-    for p, key, value in _tensors(optimiser):
-        before[p, key] = value.clone()
-        if key == _ANCHOR:
-            before[p, _WEIGHT] = before[p, key]
+    if _known_good(bad):
+        optimiser.step()
+        return
+    found = _tensors(optimiser)
+    copies = _copies([value for _, _, value in found])
+    before = {(p, key): copy for (p, key, _), copy in zip(found, copies, strict=True)}
+    before |= {(p, _WEIGHT): copy for (p, key), copy in before.items() if key == _ANCHOR}
     optimiser.step()
     for p, key, value in _tensors(optimiser):
         if key == _ANCHOR or value.device != bad.device:
@@ -128,17 +132,31 @@ class Buffers:
     @torch.no_grad()
     def keep(self) -> None:
         """Remember them as they stand."""
-        self._kept = [buffer.clone() for buffer in self._current()]
+        self._kept = _copies(self._current())
 
     @torch.no_grad()
     def restore(self, bad: Tensor) -> None:
         """Put them back where ``bad``, on the device."""
+        if _known_good(bad):
+            return
         for buffer, kept in zip(self._current(), self._kept, strict=True):
             buffer.copy_(torch.where(bad, kept, buffer))
 
     def _current(self) -> list[Tensor]:
         # Looked up each time: a spectral norm in training replaces its vectors.
         return [b for module, names in self._names for n, b in module.named_buffers() if n in names]
+
+
+def _known_good(bad: Tensor) -> bool:
+    """Whether it takes no waiting to know that nothing is to be undone."""
+    return bad.device.type == "cpu" and not bad
+
+
+def _copies(tensors: Sequence[Tensor]) -> list[Tensor]:
+    copies = [torch.empty_like(tensor) for tensor in tensors]
+    if copies:
+        torch._foreach_copy_(copies, list(tensors))
+    return copies
 
 
 _WEIGHT, _ANCHOR = "weight", "anchor"

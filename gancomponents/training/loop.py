@@ -1,12 +1,14 @@
 """The adversarial loop. It knows players, objectives and a runtime; it knows no task, domain or data set."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
+from gancomponents.errors import check_whole
+from gancomponents.training.accumulation import SpectralVectors, mean_losses, split
 from gancomponents.training.faults import Buffers, Fault, FaultWatch
 from gancomponents.training.player import Batch, Clock, Losses, Player
 from gancomponents.training.runtime import Runtime
@@ -28,9 +30,14 @@ class AdversarialLoop:
             without gradients; its objective then needs ``present(batch)``, which returns the outputs alone.
         on_fault: what becomes of the updates after a loss or a gradient that is not finite: "stop" undoes them all,
             for the caller to stop; "skip" undoes those of that step.
+        accumulate: play a batch in so many parts of equal rows, one after the other, and step once on the mean of
+            their gradients: less memory, more time. The same as the whole batch but for what couples its images,
+            such as batch norms; losses are means over the parts that have them.
+        compile: what makes an objective's forward pass faster, such as ``torch.compile``; None for nothing.
+            Checkpoints know nothing of it.
 
     Raises:
-        ValueError: an unknown order, or a strict one of an objective that cannot present.
+        ValueError: an unknown order, a strict one of an objective that cannot present, or fewer than one part.
     """
 
     def __init__(
@@ -41,7 +48,10 @@ class AdversarialLoop:
         *,
         order: str = "simultaneous",
         on_fault: str = "stop",
+        accumulate: int = 1,
+        compile: Callable[[nn.Module], Callable[..., Any]] | None = None,
     ):
+        check_whole("accumulate", accumulate, minimum=1)
         if order not in _ORDERS:
             raise ValueError(f"order must be one of {_ORDERS}, got {order!r}: choose one")
         if order == "strict" and not hasattr(generator.objective, "present"):
@@ -51,13 +61,18 @@ class AdversarialLoop:
         self.critic = critic
         self.runtime = runtime
         self.order = order
+        self.accumulate = accumulate
         #: Norm of all gradients of each player that moved in the last step, on the device.
         self.gradient_norms: dict[str, Tensor] = {}
-        self._watch = FaultWatch(on_fault, runtime.defer)
+        self._watch = FaultWatch(on_fault, runtime.defer, runtime.device)
         self._buffers = Buffers(player.objective for player in self.players.values())
         for player in self.players.values():
             runtime.place(player.objective)
             player.scaler = runtime.scaler()
+        self._forward = {
+            name: player.objective if compile is None else compile(player.objective)
+            for name, player in self.players.items()
+        }
 
     @property
     def players(self) -> dict[str, Player]:
@@ -76,24 +91,24 @@ class AdversarialLoop:
             batch: by domain.
             step: steps done before.
             clock: from steps done to what learning-rate schedules count.
+
+        Raises:
+            InputError: a batch that cannot be accumulated over parts of equal rows.
         """
         self.runtime.begin_step(step)
-        batch = self.runtime.to_device(batch)
+        parts = [self.runtime.to_device(part) for part in split(batch, self.accumulate)]
         self.gradient_norms = {}
         self._buffers.keep()
-        if self.critic is not None:
-            self.critic.freeze(True)
-        losses, outputs = self._play(self.generator, batch, {})
-        played, updates = {"generator": losses}, []
-        if self.critic is not None:
-            self.critic.freeze(False)
-            if self.order == "strict":
-                updates.append(self._update(played, step, clock))
-                with self.runtime.autocast():
-                    # A Player's objective is any module; __init__ has made sure of this method.
-                    outputs = self.generator.objective.present(batch)  # type: ignore[operator]
-                played = {}
-            played["critic"], _ = self._play(self.critic, batch, outputs)
+        for player in self.players.values():
+            player.forget()
+        updates = []
+        if self.order == "strict" and self.critic is not None:
+            first = self._play(["generator"], parts)
+            updates.append(self._update(first, step, clock))
+            played = self._play(["critic"], parts)
+        else:
+            first = {}
+            played = self._play(list(self.players), parts)
         # Both backward passes, then both updates: each was taken at the weights that the step began with.
         updates.append(self._update(played, step, clock))
         for bad in (bad for bad, _ in updates[:-1] if bad is not None):
@@ -102,7 +117,7 @@ class AdversarialLoop:
             for player in self.players.values():
                 player.abandon_pair()
         self.runtime.finish_step()
-        return {name: loss for found in (losses, *played.values()) for name, loss in found.items()}
+        return {name: loss for found in (first | played).values() for name, loss in found.items()}
 
     def fault(self, *, now: bool = False) -> Fault | None:
         """What was not finite in a step before the last one, told once; with ``now``, in that one too.
@@ -122,16 +137,36 @@ class AdversarialLoop:
                 losses |= found
         return losses
 
-    def _play(
-        self, player: Player, batch: Batch, shared: dict[str, Any]
-    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Losses, detached, and outputs of one side, whose gradients are there afterwards."""
-        player.forget()
+    def _play(self, names: Sequence[str], parts: Sequence[Batch]) -> dict[str, Losses]:
+        """The losses of these sides, detached, who play each part in turn; their gradients are there afterwards."""
+        found: dict[str, list[Losses]] = {name: [] for name in names}
+        vectors = SpectralVectors(player.objective for player in self.players.values())
+        for part in parts:
+            vectors.restore()
+            outputs = {} if "generator" in names else self._present(part)
+            for name in names:
+                player = self.players[name]
+                if self.critic is not None:
+                    self.critic.freeze(player is self.generator)
+                losses, outputs = self._backward(name, part, outputs, len(parts))
+                found[name].append(losses)
+        return {name: mean_losses(losses) for name, losses in found.items()}
+
+    def _backward(
+        self, name: str, batch: Batch, shared: dict[str, Any], parts: int
+    ) -> tuple[Losses, dict[str, Any]]:
+        """Losses, detached, and outputs of one side on one of so many parts; adds its gradients."""
         with self.runtime.autocast():
-            losses, outputs = player.objective(batch, shared)
+            losses, outputs = self._forward[name](batch, shared)
         if losses:
-            player.backward(losses)
+            self.players[name].backward(losses, parts)
         return {name: loss.detach() for name, loss in losses.items()}, outputs
+
+    def _present(self, batch: Batch) -> dict[str, Any]:
+        with self.runtime.autocast():
+            # A Player's objective is any module; __init__ has made sure of this method.
+            outputs: dict[str, Any] = self.generator.objective.present(batch)  # type: ignore[operator]
+        return outputs
 
     def _update(self, played: Mapping[str, Losses], step: int, clock: Clock) -> tuple[Tensor | None, bool]:
         """Step those sides that have losses, together or not at all.

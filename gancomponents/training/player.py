@@ -95,9 +95,11 @@ class Player:
         """Drop the gradients."""
         self.optimiser.zero_grad(set_to_none=True)
 
-    def backward(self, losses: Losses) -> None:
-        """Add the gradients of the sum of the named losses."""
+    def backward(self, losses: Losses, parts: int = 1) -> None:
+        """Add the gradients of the sum of the named losses, those of one in so many parts of a batch."""
         total = torch.stack([loss.reshape(()) for loss in losses.values()]).sum()
+        if parts > 1:
+            total = total / parts
         self.scaler.scale(total).backward()
 
     def gradients(self) -> list[Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gancomponents.errors import InputError
-from gancomponents.training import xla
+from gancomponents.training import prefetch, xla
 from gancomponents.training.processes import Processes
 
 _PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -68,10 +68,12 @@ class Runtime:
 
         What `to_device` then finds there stays there.
         """
-        if self.device.type != "xla":
+        if self.device.type == "cuda":
+            yield from prefetch.to_cuda(batches, self.to_device, self.device)
+        elif self.device.type == "xla":
+            yield from xla.feed(batches, self.device)
+        else:
             yield from batches
-            return
-        yield from xla.feed(batches, self.device)
 
     def _move(self, value: Any) -> Any:
         if isinstance(value, Mapping):

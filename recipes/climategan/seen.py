@@ -1,7 +1,5 @@
 """What the losses read from a prediction, in full precision."""
 
-from functools import cached_property
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,6 +16,7 @@ class Seen:
         depth: inverse depth (B, 1, h, w), or logits of its buckets.
         classes: class probabilities (B, 11, h, w), from ``class_logits``.
         water: probabilities of [water, dry] (B, 2, H, W), from ``water_logits``.
+        entropies: the inputs of the AdvEnt critics by task, weighted by depth where that is fused (DADA).
     """
 
     def __init__(self, prediction: Prediction, masker: Masker):
@@ -29,25 +28,19 @@ class Seen:
         if self.water_logits is not None:
             water = self.water_logits.sigmoid()
             self.water = torch.cat([water, 1 - water], 1)
-        self._weigh_classes, self._weigh_water = masker.fuse_segmentation, masker.fuse_mask
+        self.entropies: dict[str, Tensor] = {}
+        if self.classes is not None:
+            weight = self._weight(self.classes) if masker.fuse_segmentation else None
+            self.entropies["s"] = advent_input(self.classes, weight)
+        if self.water is not None:
+            weight = self._weight(self.water) if masker.fuse_mask else None
+            self.entropies["m"] = advent_input(self.water, weight)
 
     @property
     def mask(self) -> Tensor:
         """The probability of water (B, 1, H, W)."""
         assert self.water is not None, "asked of a masker without a mask decoder"
         return self.water[:, :1]
-
-    @cached_property
-    def entropies(self) -> dict[str, Tensor]:
-        """The inputs of the AdvEnt critics by task, weighted by depth where that is fused (DADA)."""
-        found = {}
-        if self.classes is not None:
-            found["s"] = advent_input(
-                self.classes, self._weight(self.classes) if self._weigh_classes else None
-            )
-        if self.water is not None:
-            found["m"] = advent_input(self.water, self._weight(self.water) if self._weigh_water else None)
-        return found
 
     def _weight(self, like: Tensor) -> Tensor:
         assert self.depth is not None, "fusion needs a depth decoder, which the masker checks"

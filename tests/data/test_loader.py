@@ -414,3 +414,31 @@ def test_bad_arguments(datasets):
         DomainLoader(datasets, 2, mixing="temperature")
     with pytest.raises(ValueError, match="step must be >= 0"):
         DomainLoader(datasets, 2).batch(-1)
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_batches_are_pinned_where_asked_before_they_are_given(datasets, monkeypatch, prefetch):
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
+    list(DomainLoader(datasets, 2, prefetch=prefetch).iterate(0, 1))
+    assert not pinned
+    (batch,) = DomainLoader(datasets, 2, prefetch=prefetch, pin_memory=True).iterate(0, 1)
+    tensors = [
+        value for fields in batch.values() for value in fields.values() if isinstance(value, torch.Tensor)
+    ]
+    assert {id(tensor) for tensor in pinned} == {id(tensor) for tensor in tensors}
+    assert len(batch["s"]["paths"]) == 2
+
+
+def test_workers_are_asked_to_pin(datasets, monkeypatch):
+    asked = []
+    make = torch.utils.data.DataLoader.__init__
+
+    def spy(self, *arguments, **options):
+        asked.append(options.pop("pin_memory"))
+        make(self, *arguments, **options)
+
+    monkeypatch.setattr(torch.utils.data.DataLoader, "__init__", spy)
+    for pin in (True, False):
+        list(DomainLoader(datasets, 2, workers=1, pin_memory=pin).iterate(0, 1))
+    assert asked == [True, False]

@@ -46,6 +46,13 @@ CASES: list[Case | Elsewhere] = [
         label="batch",
     ),
     Case(
+        "generators.SPADEPainter",
+        partial(_PAINTER, checkpointing=True),
+        _image,
+        lambda b: (b, 3, 21, 18),
+        label="checkpointing",
+    ),
+    Case(
         "generators.paste",
         lambda: generators.paste,
         lambda b: (*_image(b), *_image(b), torch.rand(b, 1, 21, 18)),

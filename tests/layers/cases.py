@@ -51,6 +51,7 @@ CASES: list[Case | Elsewhere] = [
         for name, norm in _NORMS.items()
         for spectral in (False, True)
     ),
+    Case("layers.SyncBatchNorm", lambda: layers.SyncBatchNorm(3), _x, lambda b: (b, 3, 7, 6)),
     Case(
         "layers.ConvBlock",
         lambda: layers.ConvBlock(3, 4, 4, stride=2, padding=2, norm=layers.AdaptiveInstanceNorm),
@@ -159,9 +160,11 @@ CASES: list[Case | Elsewhere] = [
     ),
     Case("layers.leaky_relu", layers.leaky_relu, _x, lambda b: (b, 3, 7, 6)),
     Elsewhere("layers.PaddingMode", "tests/reference/test_blocks.py"),
+    Elsewhere("layers.checkpointed", "tests/layers/test_checkpointing.py"),
     Elsewhere("layers.fuse_batch_norms", "tests/layers/test_fusion.py"),
     Elsewhere("layers.initialise", "tests/layers/test_initialisation.py"),
     Elsewhere("layers.raw_weight", "tests/layers/test_spectral.py"),
     Elsewhere("layers.spectral_norms", "tests/layers/test_spectral.py"),
+    Elsewhere("layers.synchronise_batch_norms", "tests/layers/test_sync_norm.py"),
     Elsewhere("layers.update_spectral_norms_in_eval", "tests/layers/test_spectral.py"),
 ]

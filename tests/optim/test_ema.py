@@ -184,3 +184,22 @@ class _NoReading(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         assert "_local_scalar_dense" not in str(func), "a value was read on the host"
         return func(*args, **(kwargs or {}))
+
+
+def test_averages_stay_on_the_device_in_one_operation_a_dtype_and_wait_for_nothing() -> None:
+    class Ops(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen.append(func.overloadpacket.__name__)
+            return func(*args, **(kwargs or {}))
+
+    seen: list[str] = []
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2).double()).to("meta")
+    average = ExponentialMovingAverage(module)
+    assert {t.device.type for t in (*average.averages.values(), *average.buffers.values())} == {"meta"}
+    assert average.updates.device.type == "meta"
+    with Ops():  # a meta tensor has no value: reading one would raise
+        average.update(torch.ones((), device="meta"))
+        average.update()
+    assert seen.count("_foreach_lerp_") == 2 * 2  # two updates, two dtypes
+    assert "lerp_" not in seen
+    assert "_local_scalar_dense" not in seen

@@ -11,7 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.recipes.tiny import flags, write_data
+from gancomponents.errors import InputError
+from recipes import config
+from recipes.recipe import Recipe
+from tests.recipes.tiny import TINY, flags, write_data
 
 _TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 _MORE = ("run.Recipe.save_every = 1", "run.Recipe.log_every = 1", "run.Recipe.keep = 9")
@@ -82,3 +85,25 @@ def test_a_mistake_is_told_once(data: Path, tmp_path: Path) -> None:
     assert done.returncode != 0
     assert done.stderr.count("error: ") == 1, done.stderr
     assert "at least one batch of 10 rows (2 processes with 5)" in done.stderr
+
+
+def test_batch_norms_of_all_processes_train_a_recipe_that_accumulates(data: Path, tmp_path: Path) -> None:
+    knobs = (
+        "run.Recipe.sync_batch_norm = True",
+        "run.Recipe.accumulate = 2",
+        "run.Recipe.validate_every = 2",
+    )
+    more = [flag for binding in knobs for flag in ("-p", binding)]
+    _train(data, tmp_path / "run", 2, *more, "-p", "generators.SPADEPainter.checkpointing = True")
+    assert "SyncBatchNorm" in (tmp_path / "run" / "architecture.txt").read_text()
+    state = _state(tmp_path / "run", 2)
+    tracked = [value.item() for key, value in state.items() if key.endswith("num_batches_tracked")]
+    assert set(tracked) >= {8}  # two domains in two parts of two steps
+    assert all(torch.isfinite(value).all() for value in state.values() if value.is_floating_point())
+
+
+def test_batch_norms_at_which_a_process_would_wait_are_refused() -> None:
+    bindings = ["run.Recipe.sync_batch_norm = True", "data.Data.incomplete = 'keep'"]
+    config.parse("recipes/climategan.gin", [*TINY, *bindings])
+    with pytest.raises(InputError, match=r"data.Data.incomplete: expected 'error' or 'skip'"):
+        config.build(Recipe)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gancomponents.optim import ExponentialMovingAverage, ExtraAdam
-from gancomponents.training import AdversarialLoop, Fault, Player, Runtime
+from gancomponents.training import AdversarialLoop, Fault, Player, Runtime, faults
 from gancomponents.training.faults import FaultWatch, step_unless
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -18,6 +18,13 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.1, momentum=0.5),
     "extra": lambda p: ExtraAdam(p, lr=0.1, amsgrad=True),
 }
+
+
+@pytest.fixture(autouse=True, params=["as on a CPU", "as on other devices"])
+def _waiting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything twice: a flag that can be read at once, and one that cannot."""
+    if request.param == "as on other devices":
+        monkeypatch.setattr(faults, "_known_good", lambda bad: False)
 
 
 def _steps(
