@@ -217,7 +217,6 @@ class Recipe:
         """
         with determinism.deterministic(self.deterministic):
             Session(name, self, folder).run(start)
-        Session(name, self, folder).run(start)
 
 
 def _compiler(name: bool | str) -> Callable[[nn.Module], Callable[..., Any]] | None:
