@@ -1,15 +1,16 @@
 """The folder of a run: what is in it, who may write to it, and where a run resumes."""
 
 import itertools
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gancomponents.errors import InputError
+from gancomponents.errors import InputError, unwritable
 from gancomponents.training import checkpoint
+from recipes import metrics_log
 
 _FILES = (
     "config.gin",
@@ -111,7 +112,7 @@ class RunFolder:
         """Back to ``step``: later lines of metrics.jsonl go, later checkpoints are set aside."""
         self._set_aside(checkpoint.later_than(self.checkpoints, step))
         records = [record for record in self.read_metrics() if record["step"] <= step]
-        self.write(self.metrics, "".join(json.dumps(record) + "\n" for record in records))
+        self.write(self.metrics, metrics_log.text(records))
 
     def _set_aside(self, entries: Sequence[Path]) -> None:
         if not entries:
@@ -125,10 +126,22 @@ class RunFolder:
         print(f"{len(entries)} entries of an earlier attempt are now in {aside}", file=sys.stderr)
 
     def write(self, path: Path, text: str) -> None:
-        """Write a text file atomically."""
+        """Write a text file, the whole of it or not at all, whatever happens.
+
+        Raises:
+            InputError: where it cannot be written; what was there before is then still there.
+        """
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        partial.write_text(text)
-        os.replace(partial, path)
+        try:
+            with partial.open("w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())  # otherwise a power cut may leave an empty file under the new name
+            os.replace(partial, path)
+        except OSError as error:
+            with suppress(OSError):
+                partial.unlink()
+            raise unwritable(path, error) from error
 
     def record_config(self, text: str) -> None:
         """Write config.gin; where a run is continued with another configuration, say so and keep the first."""
@@ -145,21 +158,16 @@ class RunFolder:
         self.write(self.config, text)
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
-        """Add one line to metrics.jsonl."""
-        with self.metrics.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        """Add one line to metrics.jsonl.
+
+        Raises:
+            InputError: where it cannot be written.
+        """
+        metrics_log.append(self.metrics, record)
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; a line that a killed run left half-written is dropped."""
-        if not self.metrics.exists():
-            return []
-        records = []
-        for line in self.metrics.read_text().splitlines():
-            try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-        return records
+        return metrics_log.read(self.metrics)
 
 
 def _bindings(text: str) -> list[str]:

@@ -23,6 +23,7 @@ ROOMS: dict[str, list[Case | Elsewhere]] = {
     "errors": [
         Elsewhere("errors.InputError", "tests/test_errors.py"),
         Elsewhere("errors.check_whole", "tests/test_errors.py"),
+        Elsewhere("errors.unwritable", "tests/test_errors.py"),
     ],
     "events": EVENTS,
     "generators": GENERATORS,
