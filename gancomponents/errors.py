@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-from pathlib import Path
 
 __all__ = ["InputError", "check_whole", "unwritable"]
 
@@ -69,7 +68,7 @@ def check_whole(name: str, value: object, *, minimum: int, maximum: int | None =
     return value  # type: ignore[return-value]
 
 
-def unwritable(path: str | Path, error: Exception) -> InputError:
+def unwritable(path: str | os.PathLike[str], error: Exception) -> InputError:
     """The mistake behind a file that could not be written, in the system's own words.
 
     Args:
