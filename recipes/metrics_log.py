@@ -34,6 +34,13 @@ def append(path: Path, record: Mapping[str, Any]) -> None:
         raise unwritable(path, error) from error
 
 
+def sync(path: Path) -> None:
+    """Make sure that a power cut loses no line written so far, as a checkpoint of that step will not be lost."""
+    if path.exists():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
 def read(path: Path) -> list[dict[str, Any]]:
     """The records; what is no whole line is passed over, and a file that is not there has none."""
     if not path.exists():

@@ -1,9 +1,12 @@
-"""Ctrl-C and SIGTERM between two steps, never inside one."""
+"""What ends a run between two steps, never inside one: Ctrl-C, SIGTERM, torchrun's death."""
 
+import os
 import signal
 import threading
 from types import FrameType
 from typing import Self
+
+from gancomponents.errors import InputError
 
 
 class StopRequest:
@@ -39,3 +42,25 @@ class StopRequest:
         self.asked = True
         if not self._patient:
             self.__exit__()
+
+
+class Launcher:
+    """torchrun, which ends its processes when it is ended, unless by SIGKILL: then they must end by themselves.
+
+    Elsewhere, such as under nohup, the process that has started this one may go when it likes.
+    """
+
+    def __init__(self) -> None:
+        self._process = os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else None
+
+    def check(self) -> None:
+        """Leave where it has died.
+
+        Raises:
+            InputError: then.
+        """
+        if self._process is not None and os.getppid() != self._process:
+            got = f"its process {self._process} is gone"
+            raise InputError(
+                "torchrun", expected="one that lives as long as the run", got=got, fix="start it again"
+            )

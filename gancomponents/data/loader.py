@@ -2,14 +2,15 @@
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from gancomponents.data._workers import deaths_told, from_processes
 from gancomponents.data.dataset import DomainDataset
 from gancomponents.data.mixing import Mixing
 from gancomponents.data.sampler import DomainSampler, sizes_by_domain
@@ -188,11 +189,22 @@ class DomainLoader:
             out[name]["paths"] = [dataset.path(index) for index in indices]
         return out
 
+    @staticmethod
+    def deaths_told() -> AbstractContextManager[None]:
+        """Within it, a dead worker is an InputError even where the batches are used.
+
+        torch tells of it in the midst of whatever the main thread is doing.
+        """
+        return deaths_told()
+
     def iterate(self, start: int, stop: int) -> Iterator[Batch]:
         """Batches ``start`` to ``stop - 1``, in order, loaded ahead in the background.
 
         Closing the generator, or an error, ends the thread or the processes. torch's global generator stays
         where it is.
+
+        Raises:
+            InputError: a file that cannot be read; a worker that has died, see also `deaths_told`.
         """
         if self.workers:
             yield from self._from_processes(start, stop)
@@ -216,20 +228,8 @@ class DomainLoader:
             pool.shutdown(cancel_futures=True)
 
     def _from_processes(self, start: int, stop: int) -> Iterator[Batch]:
-        from torch.utils.data import DataLoader
-
-        loader = DataLoader(
-            _Steps(partial(_guarded, self)),
-            sampler=range(start, stop),
-            batch_size=None,
-            num_workers=self.workers,
-            prefetch_factor=self.prefetch,
-            generator=torch.Generator(),  # otherwise the global one is drawn from
-        )
-        for batch in loader:
-            if isinstance(batch, InputError):
-                raise batch
-            yield batch
+        with deaths_told():
+            yield from from_processes(self.batch, range(start, stop), self.workers, self.prefetch)
 
 
 def collate(samples: Sequence[Mapping[str, Tensor]], tasks: Sequence[str]) -> dict[str, Any]:
@@ -256,19 +256,3 @@ def collate(samples: Sequence[Mapping[str, Tensor]], tasks: Sequence[str]) -> di
         if 0 < len(rows) < len(samples):
             batch[f"{task}_rows"] = torch.tensor(rows)
     return batch
-
-
-class _Steps(torch.utils.data.Dataset[Any]):
-    def __init__(self, load: Callable[[int], Any]):
-        self.load = load
-
-    def __getitem__(self, step: int) -> Any:
-        return self.load(step)
-
-
-def _guarded(loader: DomainLoader, step: int) -> Batch | InputError:
-    """The batch, or the mistake in the user's files: raised in a worker it comes wrapped in a traceback."""
-    try:
-        return loader.batch(step)
-    except InputError as error:
-        return error
