@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from gancomponents.data import DomainLoader
 from gancomponents.errors import InputError
 from gancomponents.training import Batch, Trackers, checkpoint
 from recipes import config, metrics_log, pictures, restoring
@@ -18,7 +17,7 @@ from recipes.folder import RunFolder
 from recipes.phases import Moment, Timeline
 from recipes.progress import Clock, Progress
 from recipes.report import write_report
-from recipes.stopping import Launcher, StopRequest
+from recipes.stopping import Launcher, StopRequest, let_others_speak
 
 if TYPE_CHECKING:
     from recipes.recipe import Recipe
@@ -48,6 +47,14 @@ class Session:
         self.processes.first_does(self.folder.lock)
         try:
             self._run(start)
+        except RuntimeError as error:
+            if not (self.processes.first and self.processes.has_lost_another(error)):
+                raise
+            let_others_speak()
+            expected, got = "one that lives as long as the run", "one that has ended"
+            fix = "see what it said; if nothing, the system has killed it, often for want of memory"
+            lost = InputError("another process", expected=expected, got=got, fix=fix)
+            raise self._with_way_on(lost) from error
         finally:
             self.folder.unlock()
 
@@ -73,8 +80,7 @@ class Session:
         try:
             if self.processes.first_does(lambda: self._open(found)):
                 self._save(first)  # so that --resume auto goes on from here, whatever happens next
-            with DomainLoader.deaths_told():
-                self._train(first)
+            self._train(first)
             self.processes.first_does(self._finish)
         except InputError as error:
             raise self._with_way_on(error) from error

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Self
 
@@ -64,3 +65,9 @@ class Launcher:
             raise InputError(
                 "torchrun", expected="one that lives as long as the run", got=got, fix="start it again"
             )
+
+
+def let_others_speak() -> None:
+    """Wait for as long as another process takes to tell why it has left, torchrun's SIGTERM notwithstanding."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(5.0)

@@ -1,5 +1,7 @@
 """Batches from processes beside this one."""
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -24,23 +26,37 @@ def from_processes(load: Load, steps: range, workers: int, prefetch: int) -> Ite
         prefetch_factor=prefetch,
         generator=torch.Generator(),  # otherwise the global one is drawn from
     )
-    for batch in loader:
+    with _undisturbed():
+        batches = iter(loader)
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            got = "one that was killed, often by the system, for want of memory or of shared memory"
+            fix = "use fewer workers or smaller batches, or give them more memory (/dev/shm is shared memory)"
+            raise InputError("a loader worker", expected="one that lives", got=got, fix=fix) from error
         if isinstance(batch, InputError):
             raise batch
         yield batch
 
 
 @contextmanager
-def deaths_told() -> Iterator[None]:
-    """A worker that died as an InputError; torch raises a RuntimeError, anywhere, from a signal's handler."""
+def _undisturbed() -> Iterator[None]:
+    """Leave the handler of SIGCHLD as it is.
+
+    torch's raises an error in the midst of whatever the main thread does when a worker dies, such as of a SIGTERM
+    to the whole group, after which a run finishes its step and saves. Without it a missing batch tells, in 5 s.
+    """
+    before = signal.getsignal(signal.SIGCHLD)
     try:
         yield
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        got = "one that was killed, often by the system, for want of memory or of shared memory"
-        fix = "use fewer workers or smaller batches, or give them more memory (/dev/shm is shared memory)"
-        raise InputError("a loader worker", expected="one that lives", got=got, fix=fix) from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
 
 
 class _Steps(torch.utils.data.Dataset[Any]):

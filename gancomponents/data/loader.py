@@ -4,13 +4,12 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gancomponents.data._workers import deaths_told, from_processes
+from gancomponents.data._workers import from_processes
 from gancomponents.data.dataset import DomainDataset
 from gancomponents.data.mixing import Mixing
 from gancomponents.data.sampler import DomainSampler, sizes_by_domain
@@ -189,14 +188,6 @@ class DomainLoader:
             out[name]["paths"] = [dataset.path(index) for index in indices]
         return out
 
-    @staticmethod
-    def deaths_told() -> AbstractContextManager[None]:
-        """Within it, a dead worker is an InputError even where the batches are used.
-
-        torch tells of it in the midst of whatever the main thread is doing.
-        """
-        return deaths_told()
-
     def iterate(self, start: int, stop: int) -> Iterator[Batch]:
         """Batches ``start`` to ``stop - 1``, in order, loaded ahead in the background.
 
@@ -204,7 +195,7 @@ class DomainLoader:
         where it is.
 
         Raises:
-            InputError: a file that cannot be read; a worker that has died, see also `deaths_told`.
+            InputError: a file that cannot be read; a worker that has died.
         """
         if self.workers:
             yield from self._from_processes(start, stop)
@@ -228,8 +219,7 @@ class DomainLoader:
             pool.shutdown(cancel_futures=True)
 
     def _from_processes(self, start: int, stop: int) -> Iterator[Batch]:
-        with deaths_told():
-            yield from from_processes(self.batch, range(start, stop), self.workers, self.prefetch)
+        yield from from_processes(self.batch, range(start, stop), self.workers, self.prefetch)
 
 
 def collate(samples: Sequence[Mapping[str, Tensor]], tasks: Sequence[str]) -> dict[str, Any]:

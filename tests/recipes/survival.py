@@ -90,7 +90,9 @@ class Trial:
         self.wait_for_orphans(2.0 if victim == "all" else 40.0)
         print(
             f"{moment}, {victim}: from step {base}, killed {len(victims)} of {len(before)} processes near step "
-            f"{self._logged()}, saved {self._saved()}, the rest gone after {time.monotonic() - begun:.1f} s"
+            f"{self._logged()}, saved {self._saved()}, {len(self._partials())} half-written, "
+            f"the rest gone after {time.monotonic() - begun:.1f} s",
+            flush=True,
         )
         self.check_whole(KEEP + 1)  # one more where the oldest was about to be dropped
 
