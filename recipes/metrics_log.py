@@ -4,6 +4,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ def append(path: Path, record: Mapping[str, Any]) -> None:
                 while line:  # once, unless the disk is full, when the second time says so
                     line = line[os.write(descriptor, line) :]
             except OSError:
-                os.ftruncate(descriptor, size)
+                with suppress(OSError):
+                    os.ftruncate(descriptor, size)
                 raise
         finally:
             os.close(descriptor)

@@ -28,20 +28,24 @@ def from_processes(load: Load, steps: range, workers: int, prefetch: int) -> Ite
     )
     with _undisturbed():
         batches = iter(loader)
-    while True:
-        try:
-            batch = next(batches)
-        except StopIteration:
-            return
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            got = "one that was killed, often by the system, for want of memory or of shared memory"
-            fix = "use fewer workers or smaller batches, or give them more memory (/dev/shm is shared memory)"
-            raise InputError("a loader worker", expected="one that lives", got=got, fix=fix) from error
-        if isinstance(batch, InputError):
-            raise batch
-        yield batch
+    try:
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                if "DataLoader worker" not in str(error):
+                    raise
+                got = "one that was killed, often by the system, for want of memory or of shared memory"
+                fix = "use fewer workers or smaller batches, or give them more memory (/dev/shm is shared memory)"
+                raise InputError("a loader worker", expected="one that lives", got=got, fix=fix) from error
+            if isinstance(batch, InputError):
+                raise batch
+            yield batch
+    finally:
+        # Otherwise they would live for as long as anybody keeps the error and its traceback.
+        batches._shutdown_workers()  # type: ignore[attr-defined]
 
 
 @contextmanager
