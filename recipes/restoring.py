@@ -1,6 +1,7 @@
 """What a run starts with: the whole state of one checkpoint, or parts of several put together by name."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +49,28 @@ def read(sources: Mapping[str, Path], loop: AdversarialLoop) -> Start:
     Raises:
         InputError: where a checkpoint is damaged, or lacks something that the networks need.
     """
+    with of_a_training(sources):
+        return _read(sources, loop)
+
+
+@contextmanager
+def of_a_training(sources: Mapping[str, Path]) -> Iterator[None]:
+    """Within it, whatever is wrong with what a checkpoint holds is its own mistake: anybody may have written it.
+
+    Raises:
+        InputError: then.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        name, got = " and ".join(map(str, sources.values())), f"one that lacks or misuses {error}"
+        expected, fix = "the state of a training", "use a checkpoint that recipes.run has written"
+        raise InputError(name, expected=expected, got=got, fix=fix) from error
+
+
+def _read(sources: Mapping[str, Path], loop: AdversarialLoop) -> Start:
     found = {key: _Source(path) for key, path in sources.items()}
     (only,) = found.values() if len(found) == 1 else (None,)
     if only is not None and only.loop is not None and _is_same(only.loop["players"], loop):

@@ -72,7 +72,8 @@ class Session:
         system.fetch(afresh=found is None)
         recipe.runtime.diverge(recipe.seed)
         if found is not None:
-            recipe.loop.load_state_dict(found.loop)
+            with restoring.of_a_training(start):
+                recipe.loop.load_state_dict(found.loop)
         self.processes.broadcast(player.objective for player in recipe.loop.players.values())
         first = 0 if found is None else found.step
         self.health = recipe.health(system.health_ranges)

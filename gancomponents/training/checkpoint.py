@@ -3,8 +3,8 @@
 A checkpoint is a folder ``step_00000600/`` of two files:
 
 - ``training.safetensors``: every tensor of the state, its path in the nested dicts as its name.
-- ``state.json``: everything else in the same shape, with the digest of every other file; written last, so a
-  folder without it, or where a digest differs, is no checkpoint.
+- ``state.json``: everything else in the same shape, with the digest of every file, itself included; written last,
+  so a folder without it, or where a digest differs, is no checkpoint.
 
 Beside them lie sets of weights to infer with (never look-ahead ones), a file each: ``model.safetensors``, and
 whatever else `save` is given, such as ``averaged.safetensors`` and ``critics.safetensors``.
@@ -83,7 +83,7 @@ def save(
             writing = target / _STATE
             digests = {path.name: _digest(path) for path in sorted(partial.iterdir())}
             record = {"format": _FORMAT, "step": step, "digests": digests, "state": plain}
-            (partial / _STATE).write_text(json.dumps(record))
+            (partial / _STATE).write_text(json.dumps({**record, "digest": _digest_of(record)}))
     except (OSError, SafetensorError) as error:
         found, last = unwritable(writing, error), newest(folder)
         fix = f"{found.fix}; " + ("no checkpoint is there yet" if last is None else f"{last} is whole")
@@ -218,7 +218,9 @@ def _parsed(path: Path) -> dict[str, Any]:
     """What ``state.json`` says; as it may be anything, an error of `_DAMAGE` where it is not right."""
     _check_inside(path, _STATE)
     record = json.loads((path / _STATE).read_text())
-    digests = record["digests"]
+    digests, own = record["digests"], record.pop("digest", None)  # early checkpoints have none of their own
+    if own is not None and own != _digest_of(record):
+        raise ValueError("not what was written")
     if record["format"] != _FORMAT or "state" not in record or f"{_TRAINING}{_SUFFIX}" not in digests:
         raise ValueError("not of this format")
     check_whole("step", record["step"], minimum=0, maximum=_LARGEST)
@@ -234,6 +236,11 @@ def _check_inside(folder: Path, name: str) -> None:
     file = folder / name
     if Path(name).name != name or not file.is_file() or file.resolve().parent != folder.resolve():
         raise ValueError("not a file in this folder")
+
+
+def _digest_of(record: Mapping[str, Any]) -> str:
+    """Of what is read, too: JSON comes back as it was written."""
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:

@@ -288,7 +288,9 @@ def test_a_drop_that_is_killed_leaves_no_half_of_a_checkpoint(tmp_path: Path, mo
 
 
 def _rewrite(path: Path, **entries: object) -> None:
+    """As somebody would who knows that the digest is left out where there is none."""
     record = json.loads((path / "state.json").read_text())
+    del record["digest"]
     (path / "state.json").write_text(json.dumps({**record, **entries}))
 
 
@@ -313,6 +315,17 @@ def test_a_state_that_makes_no_sense_is_damage(tmp_path: Path, state: object) ->
     assert checkpoint.newest(tmp_path) == good
     with pytest.raises(InputError, match="a damaged one"):
         checkpoint.load(bad)
+
+
+def test_a_flipped_digit_of_the_state_is_damage_and_no_digest_is_fine(tmp_path: Path) -> None:
+    state = {"rate": 0.125, "odd": [math.inf, -0.0, 1e-300, 2**70, "\ud800é\u2028"], "none": None}
+    good, bad = (checkpoint.save(tmp_path, step, state, {}, keep=2) for step in (1, 2))
+    text = (bad / "state.json").read_text()
+    (bad / "state.json").write_text(text.replace("0.125", "0.175"))
+    assert checkpoint.newest(tmp_path) == good
+    assert checkpoint.load(good) == state
+    _rewrite(good)  # as it was before digests of their own
+    assert checkpoint.load(good) == state
 
 
 @pytest.mark.parametrize("step", [-1, "2", 2.0, math.inf, True, None, [2], 2**80])
@@ -344,6 +357,7 @@ def test_absurd_text_is_damage(tmp_path: Path, text: str) -> None:
 def test_a_deep_state_is_damage(tmp_path: Path) -> None:
     bad = _save(tmp_path, 2)
     record = json.loads((bad / "state.json").read_text())
+    del record["digest"]
     deep = '{"__items__": [["a", ' * 900 + "1" + "]]}" * 900
     (bad / "state.json").write_text(json.dumps({**record, "state": "HERE"}).replace('"HERE"', deep))
     assert not checkpoint.is_whole(bad)
