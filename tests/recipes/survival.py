@@ -23,6 +23,8 @@ _MORE = (
     f"run.Recipe.save_every = {SAVE_EVERY}",
     "run.Recipe.log_every = 1",
     "run.Recipe.sample_every = 5",
+    "run.Recipe.validate_every = 7",
+    "climategan.System.generator_average = @optim.ExponentialMovingAverage",
     f"run.Recipe.keep = {KEEP}",
 )
 _TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node")
@@ -135,7 +137,14 @@ class Trial:
 
     def _await_step(self, process: subprocess.Popen[bytes], base: int) -> None:
         target = base + (1 if base > self.steps - 8 else self.random.randint(1, 4))
-        _wait(process, lambda: self._logged() >= target)
+        metrics = self.output / "metrics.jsonl"
+        before = metrics.stat().st_ino if metrics.exists() else None
+
+        def reached() -> bool:
+            """In lines that this process wrote: it writes the file anew when it goes on."""
+            return metrics.exists() and metrics.stat().st_ino != before and self._logged() >= target
+
+        _wait(process, reached)
         time.sleep(self.random.uniform(0.0, 0.2))
 
     def _await_save(self, process: subprocess.Popen[bytes], base: int) -> None:
@@ -175,7 +184,7 @@ def _wait(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -> Non
     deadline = time.monotonic() + 120
     while not happened() and process.poll() is None:
         assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.001)
+        time.sleep(0.002)
 
 
 def assert_same(killed: Trial, whole: Trial) -> None:
