@@ -25,6 +25,7 @@ def from_processes(load: Load, steps: range, workers: int, prefetch: int) -> Ite
         num_workers=workers,
         prefetch_factor=prefetch,
         generator=torch.Generator(),  # otherwise the global one is drawn from
+        worker_init_fn=_leave_signals_to_the_run,
     )
     with _undisturbed():
         batches = iter(loader)
@@ -46,14 +47,22 @@ def from_processes(load: Load, steps: range, workers: int, prefetch: int) -> Ite
     finally:
         # Otherwise they would live for as long as anybody keeps the error and its traceback.
         batches._shutdown_workers()  # type: ignore[attr-defined]
+        for worker in batches._workers:  # type: ignore[attr-defined]
+            worker.kill()  # one that hangs
+
+
+def _leave_signals_to_the_run(worker: int) -> None:
+    """Ctrl-C and what most schedulers send reach workers as well, whose batches a run needs to end its step."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Leave the handler of SIGCHLD as it is.
 
-    torch's raises an error in the midst of whatever the main thread does when a worker dies, such as of a SIGTERM
-    to the whole group, after which a run finishes its step and saves. Without it a missing batch tells, in 5 s.
+    When a worker dies, torch's raises an error in the midst of whatever the main thread does, such as a save.
+    Without it a missing batch tells, in 5 s.
     """
     before = signal.getsignal(signal.SIGCHLD)
     try:

@@ -403,6 +403,27 @@ def test_a_worker_that_is_killed_is_one_clear_error_and_takes_the_others_along(d
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_workers_leave_signals_to_the_run(datasets, number):
+    batches = DomainLoader(datasets, 2, workers=2).iterate(0, 12)
+    next(batches)
+    for worker in multiprocessing.active_children():
+        os.kill(worker.pid, number)
+    assert len(list(batches)) == 11
+    assert multiprocessing.active_children() == []
+
+
+def test_a_worker_that_hangs_is_ended(datasets):
+    batches = DomainLoader(datasets, 2, workers=1).iterate(0, 12)
+    next(batches)
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGSTOP)
+    batches.close()
+    deadline = time.monotonic() + 5
+    while multiprocessing.active_children() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert multiprocessing.active_children() == []
+
+
 def test_check_goes_through_all_domains(datasets, tmp_path):
     loader = DomainLoader(datasets, 2)
     loader.check()

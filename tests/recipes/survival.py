@@ -70,9 +70,13 @@ class Trial:
         assert self.start().wait(600) == 0, self.log.read_text()[-5000:]
         self.wait_for_orphans(0.0)
 
+    def wait_for_checkpoint(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until there is one."""
+        _wait(process, lambda: self.saved() > 0)
+
     def kill(self, moment: str, victim: str) -> None:
         """Start, kill at a random instant of such a moment, and see that what is left is whole and nobody lives."""
-        base = self._saved()
+        base = self.saved()
         process = self.start()
         await_ = {"start": self._await_start, "step": self._await_step, "save": self._await_save}[moment]
         await_(process, base)
@@ -92,7 +96,7 @@ class Trial:
         self.wait_for_orphans(2.0 if victim == "all" else 40.0)
         print(
             f"{moment}, {victim}: from step {base}, killed {len(victims)} of {len(before)} processes near step "
-            f"{self._logged()}, saved {self._saved()}, {len(self._partials())} half-written, "
+            f"{self._logged()}, saved {self.saved()}, {len(self._partials())} half-written, "
             f"the rest gone after {time.monotonic() - begun:.1f} s",
             flush=True,
         )
@@ -168,7 +172,8 @@ class Trial:
             return set()
         return {name for name in names if name.endswith(".partial")}
 
-    def _saved(self) -> int:
+    def saved(self) -> int:
+        """The step of the newest whole checkpoint."""
         found = checkpoint.newest(self.output / "checkpoints")
         return 0 if found is None else checkpoint.step_of(found)
 

@@ -1,6 +1,7 @@
 """A run survives SIGKILL at any moment: what it leaves in the end is what it leaves undisturbed, bit for bit."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,20 @@ def test_three_kills(data: Path, tmp_path: Path, seed: int) -> None:
         trial.kill(moment, victim)
     trial.finish()
     assert_same(trial, whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_loader_workers_too_saves(data: Path, tmp_path: Path, number: signal.Signals) -> None:
+    trial = Trial(data, tmp_path / "run", steps=500, workers=2)
+    process = trial.start()
+    trial.wait_for_checkpoint(process)
+    for one in trial.living():  # a terminal's Ctrl-C, and what most schedulers send, goes to all
+        one.send_signal(number)
+    assert process.wait(60) == 130, trial.log.read_text()[-3000:]
+    trial.wait_for_orphans(2.0)
+    said = trial.log.read_text()
+    assert f"stopped at step {trial.saved()}; saved in" in said
+    assert "Traceback" not in said
 
 
 @pytest.fixture(scope="module")
