@@ -119,7 +119,9 @@ class Session:
             folder.rewind(found.step)
         records = folder.read_metrics()
         self.health.replay(records)
-        self.clock = Clock(max((record["time"] for record in records), default=0.0), self.processes.count)
+        self.clock = Clock(
+            max((record.get("time") or 0.0 for record in records), default=0.0), self.processes.count
+        )
         if before is None:
             which = "untrained networks" if found is None else "networks as they were loaded"
             print(f"evaluating the {which}", flush=True)

@@ -413,6 +413,7 @@ def test_workers_leave_signals_to_the_run(datasets, number):
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow  # torch waits for it first
 def test_a_worker_that_hangs_is_ended(datasets):
     batches = DomainLoader(datasets, 2, workers=1).iterate(0, 12)
     next(batches)
