@@ -17,6 +17,7 @@ from gancomponents.training.processes import Processes
 from recipes import cli, config, resuming
 from recipes.folder import RunFolder
 from recipes.recipe import Recipe
+from recipes.stopping import end_with_torchrun
 
 __all__ = ["Recipe", "main"]
 
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str]) -> None:
     """Parse the command line, build the recipe, and train it."""
     flags = _parser().parse_args(arguments)
     _check_installation()
+    end_with_torchrun()
     processes = Processes.join()
     if not processes.first:  # which speaks for all
         logging.getLogger("gancomponents").setLevel(logging.ERROR)

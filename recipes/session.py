@@ -17,7 +17,7 @@ from recipes.folder import RunFolder
 from recipes.phases import Moment, Timeline
 from recipes.progress import Clock, Progress
 from recipes.report import write_report
-from recipes.stopping import Launcher, StopRequest, let_others_speak
+from recipes.stopping import StopRequest, let_others_speak
 
 if TYPE_CHECKING:
     from recipes.recipe import Recipe
@@ -176,14 +176,13 @@ class Session:
         progress = Progress(first, self.total)
         faults = Faults(loop, self.folder, skip=recipe.on_fault == "skip", record=self._record)
         on: frozenset[str] | None = None
-        processes, launcher = self.processes, Launcher()
+        processes = self.processes
         with (
             StopRequest(patient=processes.count > 1) as stop,
             closing(progress),
             closing(self._batches(first)) as batches,
         ):
             for step, batch in enumerate(batches, start=first + 1):
-                launcher.check()
                 moment = self.timeline.moment(step - 1)
                 if moment.on != on:
                     on = moment.on

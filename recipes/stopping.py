@@ -1,4 +1,4 @@
-"""What ends a run between two steps, never inside one: Ctrl-C, SIGTERM, torchrun's death."""
+"""What ends a run from outside: Ctrl-C and SIGTERM, between two steps and never inside one; torchrun's death."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import time
 from types import FrameType
 from typing import Self
 
-from gancomponents.errors import InputError
+import recipes
 
 
 class StopRequest:
@@ -45,26 +45,25 @@ class StopRequest:
             self.__exit__()
 
 
-class Launcher:
-    """torchrun, which ends its processes when it is ended, unless by SIGKILL: then they must end by themselves.
+def end_with_torchrun() -> None:
+    """End this process within a second of torchrun's death, wherever it is, as torchrun itself does unless killed.
 
-    Elsewhere, such as under nohup, the process that has started this one may go when it likes.
+    It may be waiting for another process, or for torchrun's own store, for hours, so a thread watches. Elsewhere,
+    such as under nohup, the process that has started this one may go when it likes.
     """
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        threading.Thread(target=_watch, args=(recipes.PARENT,), daemon=True).start()
 
-    def __init__(self) -> None:
-        self._process = os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else None
 
-    def check(self) -> None:
-        """Leave where it has died.
-
-        Raises:
-            InputError: then.
-        """
-        if self._process is not None and os.getppid() != self._process:
-            got = f"its process {self._process} is gone"
-            raise InputError(
-                "torchrun", expected="one that lives as long as the run", got=got, fix="start it again"
-            )
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    if os.environ.get("RANK", "0") == "0":
+        told = (
+            f"error: torchrun, process {parent}, is gone, and the run ends with it, its last checkpoint whole"
+        )
+        os.write(2, f"{told}. Fix: go on with the same command and --resume auto.\n".encode())
+    os._exit(1)  # like SIGKILL, which every instant is prepared for
 
 
 def let_others_speak() -> None:

@@ -137,7 +137,9 @@ class Trial:
             time.sleep(0.1)
 
     def _await_start(self, process: subprocess.Popen[bytes], base: int) -> None:
-        time.sleep(self.random.uniform(0.1, 8.0))
+        if self.processes > 1 and self.random.random() < 0.7:  # torchrun alone takes a while
+            _wait(process, lambda: len(psutil.Process(process.pid).children()) >= self.processes)
+        time.sleep(self.random.uniform(0.0, 8.0))
 
     def _await_step(self, process: subprocess.Popen[bytes], base: int) -> None:
         target = base + (1 if base > self.steps - 8 else self.random.randint(1, 4))

@@ -7,10 +7,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from matplotlib.figure import Figure
 from safetensors import SafetensorError
@@ -18,7 +18,6 @@ from safetensors import torch as files
 
 from gancomponents.training import AdversarialLoop, checkpoint
 from recipes import cli, run
-from recipes.stopping import Launcher
 from tests.recipes.tiny import flags, write_data
 
 _FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -149,48 +148,42 @@ def test_any_command_tells_what_the_system_refuses_in_one_line(error: OSError, t
     assert capsys.readouterr().err.startswith(f"error: {told}")
 
 
-_ORPHAN = """
-import os, sys, time
-sys.path.insert(0, sys.argv[2])
-from recipes.stopping import Launcher
-if os.fork() == 0:
-    launcher = Launcher()
-    launcher.check()
-    open(sys.argv[1] + "/ready", "w").close()
-    deadline = time.monotonic() + 20
-    try:
-        while time.monotonic() < deadline:
-            launcher.check()
-            time.sleep(0.01)
-        told = "lives on"
-    except ValueError as error:
-        told = str(error)
-    with open(sys.argv[1] + "/partial", "w") as file:
-        file.write(told)
-    os.rename(sys.argv[1] + "/partial", sys.argv[1] + "/told")
-    os._exit(0)
-while not os.path.exists(sys.argv[1] + "/ready"):
-    time.sleep(0.01)
-os.kill(os.getpid(), 9)
+_TORCHRUN = """
+import subprocess, sys, time
+rank = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIPE)
+rank.stdout.readline()
+print(rank.pid, flush=True)
+time.sleep(60)
+"""
+_RANK = """
+import time
+from recipes.stopping import end_with_torchrun
+end_with_torchrun()
+print(flush=True)
+time.sleep(60)
 """
 
 
-def test_a_process_of_a_dead_torchrun_leaves(tmp_path: Path) -> None:
-    environment = {**os.environ, "TORCHELASTIC_RUN_ID": "1"}
-    command = [sys.executable, "-c", _ORPHAN, str(tmp_path), str(Path(__file__).parents[2])]
-    launcher = subprocess.Popen(command, env=environment)
-    launcher.wait()
-    deadline = time.monotonic() + 20
-    while not (tmp_path / "told").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    told = (tmp_path / "told").read_text()
-    assert told.startswith(
-        f"torchrun: expected one that lives as long as the run, got its process {launcher.pid}"
-    )
-
-
-def test_the_death_of_a_shell_ends_nothing(monkeypatch) -> None:
+@pytest.mark.parametrize("under", [True, False])
+def test_a_process_of_a_dead_torchrun_ends_and_no_other(tmp_path: Path, monkeypatch, under: bool) -> None:
+    monkeypatch.delenv("RANK", raising=False)
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    launcher = Launcher()
-    monkeypatch.setattr(os, "getppid", lambda: 1)
-    launcher.check()
+    if under:
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    command = [sys.executable, "-c", _TORCHRUN, _RANK]
+    with (tmp_path / "said").open("wb") as said:
+        torchrun = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
+    assert torchrun.stdout is not None
+    rank = psutil.Process(int(torchrun.stdout.readline()))
+    torchrun.kill()
+    torchrun.wait()
+    torchrun.stdout.close()
+    _, living = psutil.wait_procs([rank], timeout=10 if under else 2)
+    told = (tmp_path / "said").read_text()
+    if under:
+        assert not living or rank.status() == psutil.STATUS_ZOMBIE
+        assert told.startswith(f"error: torchrun, process {torchrun.pid}, is gone")
+    else:
+        rank.kill()
+        assert living
+        assert told == ""
