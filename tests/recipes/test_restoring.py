@@ -341,7 +341,6 @@ def test_what_stays_goes_by_steps_or_epochs(
         3,
         {},
         {"players": 3},
-        {"players": {}},
         {"players": {"generator": 3, "critic": []}},
         "no rng",
         "no kind",
