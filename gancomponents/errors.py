@@ -1,6 +1,16 @@
 """The one exception for mistakes that a user can mend: in a file, a flag or a config."""
 
-__all__ = ["InputError", "check_whole", "printable"]
+import errno
+import os
+import re
+
+__all__ = ["InputError", "check_whole", "printable", "unwritable"]
+
+_MENDED = {
+    "free space there": (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    "make it writable, or choose another place": (errno.EROFS, errno.EACCES, errno.EPERM),
+    "raise the limit of open files, see ulimit -n": (errno.EMFILE, errno.ENFILE),
+}
 
 
 class InputError(ValueError):
@@ -67,6 +77,23 @@ def check_whole(name: str, value: object, *, minimum: int, maximum: int | None =
             fix=fix or f"give {name} such a number",
         )
     return value  # type: ignore[return-value]
+
+
+def unwritable(path: str | os.PathLike[str], error: Exception) -> InputError:
+    """The mistake behind a file that could not be written, in the system's own words.
+
+    Args:
+        path: of the file.
+        error: what came of writing: an ``OSError``, or another's that tells the system's ("os error 28").
+
+    >>> print(unwritable("run/report.md", OSError(errno.ENOSPC, "No space left on device")))
+    run/report.md: expected a file that can be written, got No space left on device. Fix: free space there.
+    """
+    told = re.search(r"os error (\d+)", str(error))
+    number = error.errno if isinstance(error, OSError) else int(told[1]) if told else None
+    got = os.strerror(number) if number else " ".join(str(error).split()) or type(error).__name__
+    fix = next((fix for fix, known in _MENDED.items() if number in known), "make sure that it can be written")
+    return InputError(str(path), expected="a file that can be written", got=got, fix=fix)
 
 
 def _rebuild(what: str, expected: str, got: str, fix: str) -> InputError:

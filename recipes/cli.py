@@ -1,6 +1,7 @@
 """What every command shares: one clear line for a mistake, and an exit code that a script can read."""
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -8,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from gancomponents.errors import InputError
+from gancomponents.errors import InputError, unwritable
 
 MISTAKE, INTERRUPTED = 2, 130
 _PATIENCE = 3.0
@@ -34,7 +35,8 @@ def run(command: Callable[[Sequence[str]], None], arguments: Sequence[str] | Non
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:  # a full disk, a folder that may not be read: the system's own words name it
-        _complain(error)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+        _complain(unwritable(error.filename or "a file", error) if full else error)
         sys.exit(MISTAKE)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

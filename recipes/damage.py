@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from safetensors import SafetensorError
 
 from gancomponents.errors import InputError
@@ -24,7 +25,7 @@ def blamed_on(what: object) -> Iterator[None]:
     """
     try:
         yield
-    except InputError:
+    except (InputError, torch.OutOfMemoryError):
         raise
     except (SafetensorError, OSError, *_SIGNS) as error:
         got = f"a damaged one ({' '.join(str(error).split())[:200]})"

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gancomponents.errors import InputError
+from gancomponents.errors import InputError, unwritable
 from gancomponents.training import AdversarialLoop, Batch, Fault, checkpoint
 from recipes.folder import RunFolder
 
@@ -91,7 +92,10 @@ class Faults:
             for task, value in fields.items()
             if isinstance(value, Tensor)
         }
-        save_file(tensors, folder / _TENSORS)
+        try:
+            save_file(tensors, folder / _TENSORS)
+        except (OSError, SafetensorError) as error:
+            raise unwritable(folder / _TENSORS, error) from error
         self._folder.write(folder / _FILE, json.dumps(record, indent=2) + "\n")
 
 

@@ -1,15 +1,17 @@
 """The folder of a run: what is in it, who may write to it, and where a run resumes."""
 
 import itertools
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gancomponents.errors import InputError
+from gancomponents.errors import InputError, unwritable
 from gancomponents.training import checkpoint
+from recipes import metrics_log
+from recipes.lock import Lock
 
 _FILES = (
     "config.gin",
@@ -22,6 +24,7 @@ _FILES = (
 )
 _FOLDERS = ("samples", "checkpoints", "events", "faults", "wandb", "evaluation")
 _SET_ASIDE = "set_aside_"
+_LOCK = ".lock"
 
 
 class RunFolder:
@@ -39,6 +42,23 @@ class RunFolder:
         self.architecture = path / _FILES[6]
         self.samples, self.checkpoints, self.events, self.faults = (path / name for name in _FOLDERS[:4])
 
+        self._lock: Lock | None = None
+
+    def lock(self) -> None:
+        """Keep other runs out until `unlock`, or until this process ends; a folder that is not there yet, later.
+
+        Raises:
+            InputError: where another run is writing.
+        """
+        if self._lock is None and self.path.is_dir():
+            self._lock = Lock(self.path / _LOCK)
+
+    def unlock(self) -> None:
+        """Let others write here."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
     def claim(self) -> None:
         """Make sure that a new run may write here: the folder is absent or empty, and can be written.
 
@@ -49,7 +69,7 @@ class RunFolder:
             raise InputError(
                 f"--output {self.path}", expected="a folder", got="a file", fix="choose another --output"
             )
-        if self.path.is_dir() and any(self.path.iterdir()):
+        if self.path.is_dir() and any(entry.name != _LOCK for entry in self.path.iterdir()):
             got, fix = "one that holds other files", "choose another --output"
             if self.config.exists():
                 got = "one that holds a run"
@@ -79,13 +99,10 @@ class RunFolder:
 
     def _is_ours(self, entry: Path) -> bool:
         """Whether a run wrote this entry: by its name, and beside a config.gin unless it holds nothing."""
-        if entry.name.startswith(_SET_ASIDE) or (
-            entry.name.startswith(".") and entry.name.endswith(".partial")
-        ):
+        name = entry.name
+        if name == _LOCK or name.startswith(_SET_ASIDE) or entry.match(".*.partial"):
             return True
-        if entry.name not in {*_FILES, *_FOLDERS}:
-            return False
-        return self.config.is_file() or (entry.is_dir() and not any(entry.iterdir()))
+        return name in {*_FILES, *_FOLDERS} and (self.config.is_file() or _is_empty(entry))
 
     def _check_writable(self) -> None:
         existing = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
@@ -100,10 +117,22 @@ class RunFolder:
 
         Args:
             afresh: set aside whatever a killed run left, in a folder of its own; nothing is lost.
+
+        Raises:
+            InputError: where another run is writing, or has begun here since `claim`.
         """
-        if afresh and self.path.is_dir():
-            left = [e for e in self.path.iterdir() if not e.name.startswith(_SET_ASIDE)]
-            self._set_aside([e for e in left if e.is_file() or e.is_symlink() or any(e.iterdir())])
+        if not self.path.is_dir():
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.lock()
+            self.claim()
+        self.lock()
+        for partial in (*self.path.glob(".*.partial"), *self.path.glob("*/.*.part")):
+            if partial.is_file():
+                partial.unlink()  # of a run that was killed, as no other is writing
+        if afresh:
+            left = [e for e in self.path.iterdir() if e.name != _LOCK and not e.name.startswith(_SET_ASIDE)]
+            # The configuration last: while it is there, the rest is known to be a run's.
+            self._set_aside(sorted((e for e in left if not _is_empty(e)), key=lambda e: e == self.config))
         for folder in (self.path, self.samples, self.checkpoints, self.events):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -111,7 +140,7 @@ class RunFolder:
         """Back to ``step``: later lines of metrics.jsonl go, later checkpoints are set aside."""
         self._set_aside(checkpoint.later_than(self.checkpoints, step))
         records = [record for record in self.read_metrics() if record["step"] <= step]
-        self.write(self.metrics, "".join(json.dumps(record) + "\n" for record in records))
+        self.write(self.metrics, metrics_log.text(records))
 
     def _set_aside(self, entries: Sequence[Path]) -> None:
         if not entries:
@@ -125,10 +154,22 @@ class RunFolder:
         print(f"{len(entries)} entries of an earlier attempt are now in {aside}", file=sys.stderr)
 
     def write(self, path: Path, text: str) -> None:
-        """Write a text file atomically."""
+        """Write a text file, the whole of it or not at all, whatever happens.
+
+        Raises:
+            InputError: where it cannot be written; what was there before is then still there.
+        """
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        partial.write_text(text)
-        os.replace(partial, path)
+        try:
+            with partial.open("w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())  # otherwise a power cut may leave an empty file under the new name
+            os.replace(partial, path)
+        except OSError as error:
+            with suppress(OSError):
+                partial.unlink()
+            raise unwritable(path, error) from error
 
     def record_config(self, text: str) -> None:
         """Write config.gin; where a run is continued with another configuration, say so and keep the first."""
@@ -145,21 +186,22 @@ class RunFolder:
         self.write(self.config, text)
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
-        """Add one line to metrics.jsonl."""
-        with self.metrics.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        """Add one line to metrics.jsonl.
+
+        Raises:
+            InputError: where it cannot be written.
+        """
+        metrics_log.append(self.metrics, record)
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; a line that a killed run left half-written is dropped."""
-        if not self.metrics.exists():
-            return []
-        records = []
-        for line in self.metrics.read_text().splitlines():
-            try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-        return records
+        return metrics_log.read(self.metrics)
+
+
+def _is_empty(entry: Path) -> bool:
+    if entry.is_symlink():
+        return False
+    return not (any(entry.iterdir()) if entry.is_dir() else entry.stat().st_size)
 
 
 def _bindings(text: str) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gancomponents.errors import unwritable
 from recipes.folder import RunFolder
 from recipes.health import Event, Health
 from recipes.health_section import section
@@ -99,7 +100,10 @@ def draw_curves(records: Sequence[Mapping[str, Any]], path: Path, events: Sequen
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
-    figure.savefig(path, dpi=100)
+    try:
+        figure.savefig(path, dpi=100)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def _marks(part: str, events: Sequence[Event], most: int = 20) -> list[int]:

@@ -19,6 +19,7 @@ from recipes import cli, config, resuming
 from recipes.determinism import deterministic
 from recipes.folder import RunFolder
 from recipes.recipe import Recipe
+from recipes.stopping import end_with_torchrun
 
 __all__ = ["Recipe", "main"]
 
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str]) -> None:
     """Parse the command line, build the recipe, and train it."""
     flags = _parser().parse_args(arguments)
     _check_installation()
+    end_with_torchrun()
     processes = Processes.join()
     if not processes.first:  # which speaks for all
         logging.getLogger("gancomponents").setLevel(logging.ERROR)

@@ -1,7 +1,7 @@
 """One run of a recipe in a folder: started or resumed, trained, logged, saved, shown, reported."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from gancomponents.errors import InputError
 from gancomponents.training import Batch, Trackers, checkpoint
-from recipes import config, pictures, restoring
+from recipes import config, metrics_log, pictures, restoring
+from recipes.damage import blamed_on
 from recipes.faults import Faults
 from recipes.folder import RunFolder
 from recipes.phases import Moment, Timeline
 from recipes.progress import Clock, Progress
 from recipes.report import write_report
-from recipes.stopping import StopRequest
+from recipes.stopping import StopRequest, let_others_speak
 
 if TYPE_CHECKING:
     from recipes.recipe import Recipe
@@ -44,6 +45,21 @@ class Session:
         Raises:
             InputError: for data, folders or checkpoints that cannot be used.
         """
+        self.processes.first_does(self.folder.lock)
+        try:
+            self._run(start)
+        except RuntimeError as error:
+            if not (self.processes.first and self.processes.has_lost_another(error)):
+                raise
+            let_others_speak()
+            expected, got = "one that lives as long as the run", "one that has ended"
+            fix = "see what it said; if nothing, the system has killed it, often for want of memory"
+            lost = InputError("another process", expected=expected, got=got, fix=fix)
+            raise self._with_way_on(lost) from error
+        finally:
+            self.folder.unlock()
+
+    def _run(self, start: Mapping[str, Path]) -> None:
         recipe, folder, system = self.recipe, self.folder, self.recipe.system
         found = self._read(start)
         self._prepare()
@@ -57,19 +73,30 @@ class Session:
         system.fetch(afresh=found is None)
         recipe.runtime.diverge(recipe.seed)
         if found is not None:
-            recipe.loop.load_state_dict(found.loop)
+            with blamed_on(" and ".join(map(str, start.values()))):
+                recipe.loop.load_state_dict(found.loop)
         self.processes.broadcast(player.objective for player in recipe.loop.players.values())
         first = 0 if found is None else found.step
         self.health = recipe.health(system.health_ranges)
         self.clock = Clock(0.0, self.processes.count)
-        if self.processes.first_does(lambda: self._open(found)):
-            self._save(first)  # so that --resume auto goes on from here, whatever happens next
         try:
+            if self.processes.first_does(lambda: self._open(found)):
+                self._save(first)  # so that --resume auto goes on from here, whatever happens next
             self._train(first)
             self.processes.first_does(self._finish)
+        except InputError as error:
+            raise self._with_way_on(error) from error
         finally:
             if self.processes.first:
                 self.trackers.finish()
+
+    def _with_way_on(self, error: InputError) -> InputError:
+        """The same, saying what is left and how to go on."""
+        last = checkpoint.newest(self.folder.checkpoints)
+        how = f"go on with the same command and --output {self.folder.path} --resume auto"
+        if last is not None and str(last) not in error.fix:
+            how = f"{last} is whole; {how}"
+        return InputError(error.what, expected=error.expected, got=error.got, fix=f"{error.fix}; {how}")
 
     def _prepare(self) -> None:
         """Find or render the data: the first process does, before all others look."""
@@ -93,7 +120,9 @@ class Session:
             folder.rewind(found.step)
         records = folder.read_metrics()
         self.health.replay(records)
-        self.clock = Clock(max((record["time"] for record in records), default=0.0), self.processes.count)
+        self.clock = Clock(
+            max((record.get("time") or 0.0 for record in records), default=0.0), self.processes.count
+        )
         if before is None:
             which = "untrained networks" if found is None else "networks as they were loaded"
             print(f"evaluating the {which}", flush=True)
@@ -134,7 +163,7 @@ class Session:
             expected = f"a checkpoint of at most {total} steps"
             raise InputError(name, expected=expected, got=f"one at step {step}", fix=fix)
 
-    def _batches(self, first: int) -> Iterator[Batch]:
+    def _batches(self, first: int) -> Generator[Batch]:
         recipe = self.recipe
         for pretraining, start, stop in self.timeline.stages(first, self.total):
             yield from recipe.loader(pretraining=pretraining).iterate(start, stop)
@@ -149,8 +178,13 @@ class Session:
         faults = Faults(loop, self.folder, skip=recipe.on_fault == "skip", record=self._record)
         on: frozenset[str] | None = None
         processes = self.processes
-        with StopRequest(patient=processes.count > 1) as stop, closing(progress):
-            for step, batch in enumerate(recipe.runtime.feed(self._batches(first)), start=first + 1):
+        with (
+            StopRequest(patient=processes.count > 1) as stop,
+            closing(progress),
+            closing(self._batches(first)) as loaded,
+            closing(recipe.runtime.feed(loaded)) as batches,
+        ):
+            for step, batch in enumerate(batches, start=first + 1):
                 moment = self.timeline.moment(step - 1)
                 if moment.on != on:
                     on = moment.on
@@ -248,6 +282,7 @@ class Session:
         folder = self.folder.checkpoints
 
         def write() -> None:
+            metrics_log.sync(self.folder.metrics)
             checkpoint.save(folder, step, state, self._weights(), recipe.keep, stays=stays)
 
         self.processes.first_does(write)

@@ -1,9 +1,13 @@
-"""Ctrl-C and SIGTERM between two steps, never inside one."""
+"""What ends a run from outside: Ctrl-C and SIGTERM, between two steps and never inside one; torchrun's death."""
 
+import os
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Self
+
+import recipes
 
 
 class StopRequest:
@@ -39,3 +43,30 @@ class StopRequest:
         self.asked = True
         if not self._patient:
             self.__exit__()
+
+
+def end_with_torchrun() -> None:
+    """End this process within a second of torchrun's death, wherever it is, as torchrun itself does unless killed.
+
+    It may be waiting for another process, or for torchrun's own store, for hours, so a thread watches. Elsewhere,
+    such as under nohup, the process that has started this one may go when it likes.
+    """
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        threading.Thread(target=_watch, args=(recipes.PARENT,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    if os.environ.get("RANK", "0") == "0":
+        told = (
+            f"error: torchrun, process {parent}, is gone, and the run ends with it, its last checkpoint whole"
+        )
+        os.write(2, f"{told}. Fix: go on with the same command and --resume auto.\n".encode())
+    os._exit(1)  # like SIGKILL, which every instant is prepared for
+
+
+def let_others_speak() -> None:
+    """Wait for as long as another process takes to tell why it has left, torchrun's SIGTERM notwithstanding."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(5.0)

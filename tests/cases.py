@@ -24,6 +24,7 @@ ROOMS: dict[str, list[Case | Elsewhere]] = {
         Elsewhere("errors.InputError", "tests/test_errors.py"),
         Elsewhere("errors.check_whole", "tests/test_errors.py"),
         Elsewhere("errors.printable", "tests/test_errors.py"),
+        Elsewhere("errors.unwritable", "tests/test_errors.py"),
     ],
     "events": EVENTS,
     "generators": GENERATORS,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gancomponents.data._files import MAX_PIXELS, AnyPath, decode, open_image, opencv, read_bytes
-from gancomponents.errors import InputError
+from gancomponents.errors import InputError, unwritable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -226,10 +226,7 @@ def write_image(path: AnyPath, image: npt.NDArray[np.uint8] | npt.NDArray[np.uin
         os.replace(partial, target)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        got = error.strerror or str(error)
-        raise InputError(
-            str(path), expected="a file that can be written", got=got, fix="correct path or permissions"
-        ) from error
+        raise unwritable(path, error) from error
 
 
 def to_uint8(x: "Tensor", *, truncate: bool = False) -> npt.NDArray[np.uint8]:

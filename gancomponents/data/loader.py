@@ -2,14 +2,14 @@
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from gancomponents.data._workers import from_processes
 from gancomponents.data.dataset import DomainDataset
 from gancomponents.data.mixing import Mixing
 from gancomponents.data.sampler import DomainSampler, sizes_by_domain
@@ -195,6 +195,9 @@ class DomainLoader:
 
         Closing the generator, or an error, ends the thread or the processes. torch's global generator stays
         where it is.
+
+        Raises:
+            InputError: a file that cannot be read; a worker that has died.
         """
         if self.workers:
             yield from self._from_processes(start, stop)
@@ -222,21 +225,9 @@ class DomainLoader:
             pool.shutdown(cancel_futures=True)
 
     def _from_processes(self, start: int, stop: int) -> Iterator[Batch]:
-        from torch.utils.data import DataLoader
-
-        loader = DataLoader(
-            _Steps(partial(_guarded, self)),
-            sampler=range(start, stop),
-            batch_size=None,
-            num_workers=self.workers,
-            prefetch_factor=self.prefetch,
-            pin_memory=self.pin_memory,
-            generator=torch.Generator(),  # otherwise the global one is drawn from
+        yield from from_processes(
+            self.batch, range(start, stop), self.workers, self.prefetch, self.pin_memory
         )
-        for batch in loader:
-            if isinstance(batch, InputError):
-                raise batch
-            yield batch
 
 
 def collate(samples: Sequence[Mapping[str, Tensor]], tasks: Sequence[str]) -> dict[str, Any]:
@@ -267,19 +258,3 @@ def collate(samples: Sequence[Mapping[str, Tensor]], tasks: Sequence[str]) -> di
 
 def _pinned(fields: dict[str, Any]) -> dict[str, Any]:
     return {key: value.pin_memory() if isinstance(value, Tensor) else value for key, value in fields.items()}
-
-
-class _Steps(torch.utils.data.Dataset[Any]):
-    def __init__(self, load: Callable[[int], Any]):
-        self.load = load
-
-    def __getitem__(self, step: int) -> Any:
-        return self.load(step)
-
-
-def _guarded(loader: DomainLoader, step: int) -> Batch | InputError:
-    """The batch, or the mistake in the user's files: raised in a worker it comes wrapped in a traceback."""
-    try:
-        return loader.batch(step)
-    except InputError as error:
-        return error

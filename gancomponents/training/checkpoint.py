@@ -3,30 +3,36 @@
 A checkpoint is a folder ``step_00000600/`` of two files:
 
 - ``training.safetensors``: every tensor of the state, its path in the nested dicts as its name.
-- ``state.json``: everything else in the same shape, with the digest of the tensors; written last, so a folder
-  without it, or whose digest differs, is no checkpoint.
+- ``state.json``: everything else in the same shape, with the digest of every file, itself included; written last,
+  so a folder without it, or where a digest differs, is no checkpoint.
 
 Beside them lie sets of weights to infer with (never look-ahead ones), a file each: ``model.safetensors``, and
 whatever else `save` is given, such as ``averaged.safetensors`` and ``critics.safetensors``.
+
+While a checkpoint is saved over one of the same step, the old one is ``step_00000600.replaced/``. A checkpoint may
+come from anybody: nothing in it is run, and no file outside its folder is opened.
 """
 
 import hashlib
 import json
-import os
-import shutil
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from gancomponents.errors import InputError
+from gancomponents.errors import InputError, check_whole, unwritable
+from gancomponents.training._folders import REPLACED, appearing, drop
+from gancomponents.training._nested import flatten, unflatten
 
-_TENSOR, _ITEMS = "__tensor__", "__items__"
 _STATE, _TRAINING = "state.json", "training"
 _SUFFIX = ".safetensors"
 _FORMAT = 1
+_LARGEST = 2**63 - 1
+_NAME = re.compile(rf"step_[0-9]+({re.escape(REPLACED)})?")
+#: What reading a file that may hold anything raises.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 def save(
@@ -40,6 +46,8 @@ def save(
 ) -> Path:
     """Write a checkpoint under ``folder`` atomically and drop all but the newest ``keep``, and those that stay.
 
+    Whatever happens meanwhile, the checkpoints that were there before are left whole.
+
     Args:
         folder: the run's checkpoint folder.
         step: the number of finished steps; names the checkpoint.
@@ -51,39 +59,52 @@ def save(
     Returns:
         The checkpoint's folder.
 
-    >>> import tempfile
+    Raises:
+        InputError: where it cannot be written, such as on a full disk; it names the last whole checkpoint.
+
+    >>> import tempfile, torch
     >>> home = Path(tempfile.mkdtemp())
     >>> path = save(home, 3, {"rate": 0.1, "w": torch.ones(2)}, {"model": {"w": torch.ones(2)}}, keep=1)
     >>> path.name, newest(home) == path, load(path)["w"], weights_in(path)
     ('step_00000003', True, tensor([1., 1.]), ['model'])
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"step_{step:08d}"
-    partial = folder / f".{target.name}.{os.getpid()}.partial"
-    for leftover in folder.glob(".step_*.partial"):  # of saves that were killed
-        shutil.rmtree(leftover, ignore_errors=True)
-    partial.mkdir()
+    target = writing = folder / f"step_{step:08d}"
     tensors: dict[str, Tensor] = {}
-    plain = _flatten(state, "", tensors)
-    for name, values in {_TRAINING: tensors, **weights}.items():
-        save_file(
-            {key: value.detach().cpu().contiguous() for key, value in values.items()},
-            partial / f"{name}{_SUFFIX}",
-        )
-    digests = {path.name: _digest(path) for path in sorted(partial.iterdir())}
-    record = {"format": _FORMAT, "step": step, "digests": digests, "state": plain}
-    (partial / _STATE).write_text(json.dumps(record))
-    _sync(partial)
-    if target.exists():
-        shutil.rmtree(target)
-    os.replace(partial, target)
-    _sync_folder(folder)
-    others = [path for path in _candidates(folder) if path != target and not stays(_step_in(path))]
-    for old in others[keep if stays(step) else keep - 1 :]:
-        shutil.rmtree(old, ignore_errors=True)
+    plain = flatten(state, "", tensors)
+    try:
+        with appearing(target) as partial:
+            for name, values in {_TRAINING: tensors, **weights}.items():
+                writing = target / f"{name}{_SUFFIX}"
+                whole = {key: value.detach().cpu().contiguous() for key, value in values.items()}
+                save_file(whole, partial / writing.name)
+            writing = target / _STATE
+            digests = {path.name: _digest(path) for path in sorted(partial.iterdir())}
+            record = {"format": _FORMAT, "step": step, "digests": digests, "state": plain}
+            (partial / _STATE).write_text(json.dumps({**record, "digest": _digest_of(record)}))
+    except (OSError, SafetensorError) as error:
+        found, last = unwritable(writing, error), newest(folder)
+        fix = f"{found.fix}; " + ("no checkpoint is there yet" if last is None else f"{last} is whole")
+        raise InputError(found.what, expected=found.expected, got=found.got, fix=fix) from error
+    _drop_old(folder, target, keep, stays)
     return target
+
+
+def _drop_old(folder: Path, target: Path, keep: int, stays: Callable[[int], bool]) -> None:
+    """Drop what is older than the newest ``keep``: what is damaged is not counted, but goes with the others."""
+    seen = {_step_in(target)}
+    left = keep if stays(_step_in(target)) else keep - 1
+    for path in (path for path in _candidates(folder) if path != target):
+        step = _step_in(path)
+        if step not in seen and stays(step):
+            seen.add(step)
+        elif step in seen or left == 0:
+            drop(path)
+        elif _looks_whole(path):
+            left -= 1
+            seen.add(step)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -94,8 +115,7 @@ def load(path: Path) -> dict[str, Any]:
     """
     from safetensors.torch import load_file
 
-    record = _record(path)
-    return _unflatten(record["state"], load_file(path / f"{_TRAINING}{_SUFFIX}"))
+    return unflatten(_record(path)["state"], load_file(path / f"{_TRAINING}{_SUFFIX}"))
 
 
 def weights_in(path: Path) -> list[str]:
@@ -156,23 +176,37 @@ def is_whole(path: Path) -> bool:
 
 
 def _candidates(folder: Path) -> list[Path]:
-    named = (p for p in folder.glob("step_*") if p.name.removeprefix("step_").isdecimal() and p.is_dir())
-    return sorted(named, key=_step_in, reverse=True)
+    """What is named as a checkpoint, newest first, and of two of one step the one that was replaced last."""
+    named = [path for path in folder.glob("step_*") if _NAME.fullmatch(path.name) and path.is_dir()]
+    return sorted(named, key=lambda path: (-_step_in(path), path.name))
 
 
 def _step_in(path: Path) -> int:
-    return int(path.name.removeprefix("step_"))
+    return int(path.name.removeprefix("step_").removesuffix(REPLACED))
+
+
+def _looks_whole(path: Path) -> bool:
+    """Whether all files are there, their contents not looked at: cheap enough for every save."""
+    try:
+        _parsed(path)
+    except _DAMAGE:
+        return False
+    return True
 
 
 def _record(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError, safe_open
+
     fix = "pass a folder such as RUN/checkpoints/step_00000600"
     if not (path / _STATE).is_file():
         raise InputError(str(path), expected="a checkpoint folder", got=f"no {_STATE} in it", fix=fix)
     try:
-        record = json.loads((path / _STATE).read_text())
-        whole = record["format"] == _FORMAT and "state" in record and "step" in record
-        whole = whole and all(_digest(path / name) == value for name, value in record["digests"].items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        record = _parsed(path)
+        whole = all(_digest(path / name) == value for name, value in record["digests"].items())
+        with safe_open(path / f"{_TRAINING}{_SUFFIX}", "pt") as tensors:
+            state = unflatten(record["state"], dict.fromkeys(tensors.keys()))
+        whole = whole and isinstance(state, dict)
+    except (*_DAMAGE, SafetensorError):
         whole = False
     if not whole:
         fix = "use an earlier checkpoint, or --resume auto, which takes the newest whole one"
@@ -180,50 +214,35 @@ def _record(path: Path) -> dict[str, Any]:
     return record
 
 
-def _flatten(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    if isinstance(value, Tensor):
-        # A copy of its own: safetensors refuses tensors that share memory.
-        tensors[path] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
-        return {_TENSOR: path}
-    if isinstance(value, Mapping):
-        items = [
-            [key, _flatten(item, f"{path}/{key}" if path else str(key), tensors)]
-            for key, item in value.items()
-        ]
-        # Optimisers key their state by integers, which JSON objects cannot: pairs keep the keys as they are.
-        return {_ITEMS: items}
-    if isinstance(value, (list, tuple)):
-        return [_flatten(item, f"{path}/{i}" if path else str(i), tensors) for i, item in enumerate(value)]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    raise TypeError(f"a checkpoint holds tensors and JSON values, got {type(value).__name__} at {path!r}")
+def _parsed(path: Path) -> dict[str, Any]:
+    """What ``state.json`` says; as it may be anything, an error of `_DAMAGE` where it is not right."""
+    _check_inside(path, _STATE)
+    record = json.loads((path / _STATE).read_text())
+    digests, own = record["digests"], record.pop("digest", None)  # early checkpoints have none of their own
+    if own is not None and own != _digest_of(record):
+        raise ValueError("not what was written")
+    if record["format"] != _FORMAT or "state" not in record or f"{_TRAINING}{_SUFFIX}" not in digests:
+        raise ValueError("not of this format")
+    check_whole("step", record["step"], minimum=0, maximum=_LARGEST)
+    for name in digests:
+        if not name.endswith(_SUFFIX):
+            raise ValueError("not a file of tensors")
+        _check_inside(path, name)
+    return record
 
 
-def _unflatten(value: Any, tensors: Mapping[str, Tensor]) -> Any:
-    if isinstance(value, list):
-        return [_unflatten(item, tensors) for item in value]
-    if isinstance(value, dict) and _TENSOR in value:
-        return tensors[value[_TENSOR]]
-    if isinstance(value, dict):
-        return {key: _unflatten(item, tensors) for key, item in value[_ITEMS]}
-    return value
+def _check_inside(folder: Path, name: str) -> None:
+    """Raise a ValueError unless a name is that of a file in this folder itself, links followed."""
+    file = folder / name
+    if Path(name).name != name or not file.is_file() or file.resolve().parent != folder.resolve():
+        raise ValueError("not a file in this folder")
+
+
+def _digest_of(record: Mapping[str, Any]) -> str:
+    """Of what is read, too: JSON comes back as it was written."""
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -71,6 +71,10 @@ class Processes:
         if self.count > 1 and dist.is_initialized():
             dist.destroy_process_group()
 
+    def has_lost_another(self, error: RuntimeError) -> bool:
+        """Whether an error says that another process no longer answers: gloo and NCCL only have words for it."""
+        return self.count > 1 and any(name in str(error).lower() for name in ("gloo", "nccl"))
+
     @property
     def first(self) -> bool:
         """Whether this is the process that writes and prints."""

@@ -1,6 +1,6 @@
 """Where and how a step runs: the device, the arithmetic, the memory format."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -63,7 +63,7 @@ class Runtime:
         """Move the tensors of a nested batch; whatever is no tensor (paths) stays as it is."""
         return {key: self._move(value) for key, value in batch.items()}
 
-    def feed(self, batches: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    def feed(self, batches: Iterable[Mapping[str, Any]]) -> Generator[Mapping[str, Any]]:
         """Batches on their way to the device, where it can fetch them while it trains on earlier ones.
 
         What `to_device` then finds there stays there.

@@ -98,7 +98,10 @@ def feed(batches: Iterable[Mapping[str, Any]], device: torch.device) -> Iterator
         device_prefetch_size=2,
         input_sharding=_ByRows() if cores() > 1 else None,
     )
-    yield from loader
+    try:
+        yield from loader
+    finally:
+        loader.close()
     if errors:
         raise errors[0]
 

@@ -1,6 +1,9 @@
 import contextlib
 import json
+import multiprocessing
+import os
 import re
+import signal
 import threading
 import time
 from pathlib import Path
@@ -347,14 +350,18 @@ def test_closing_ends_the_thread(datasets):
     assert threads() == []
 
 
-@pytest.mark.parametrize("options", [{"prefetch": 0}, {"prefetch": 2}, {"workers": 1}])
-def test_a_bad_file_is_one_clear_error(datasets, options):
+@pytest.mark.parametrize(("damage", "told"), [("emptied", "a whole"), ("vanished", "a file, got nothing")])
+@pytest.mark.parametrize("options", [{"prefetch": 0}, {"prefetch": 2}, {"workers": 2}])
+def test_a_bad_file_is_one_clear_error(datasets, options, damage, told):
     loader = DomainLoader(datasets, 2, **options)
     bad = loader.batch(1)["r"]["paths"][0]
-    Path(bad).write_bytes(b"")
+    if damage == "emptied":
+        Path(bad).write_bytes(b"")
+    else:
+        Path(bad).unlink()
     batches = loader.iterate(0, 50)
     next(batches)
-    with pytest.raises(InputError, match=re.escape(f"{bad}: expected a whole")) as raised:
+    with pytest.raises(InputError, match=re.escape(f"{bad}: expected {told}")) as raised:
         next(batches)
     assert "Traceback" not in str(raised.value)
     assert threads() == []
@@ -374,13 +381,45 @@ def broken(fields, generator):
 
 
 def test_worker_processes_end(datasets):
-    import multiprocessing
-
     batches = DomainLoader(datasets, 2, workers=2).iterate(0, 100)
     next(batches)
     assert len(multiprocessing.active_children()) >= 2
     batches.close()
     deadline = time.monotonic() + 20
+    while multiprocessing.active_children() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert multiprocessing.active_children() == []
+
+
+def test_a_worker_that_is_killed_is_one_clear_error_and_takes_the_others_along(datasets):
+    handler = signal.getsignal(signal.SIGCHLD)
+    batches = DomainLoader(datasets, 2, workers=2).iterate(0, 1000)
+    next(batches)
+    assert signal.getsignal(signal.SIGCHLD) == handler  # or a step would be cut short
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+    with pytest.raises(InputError, match=r"a loader worker: .* killed, .* Fix: use fewer workers"):
+        for _ in batches:
+            pass
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_workers_leave_signals_to_the_run(datasets, number):
+    batches = DomainLoader(datasets, 2, workers=2).iterate(0, 12)
+    next(batches)
+    for worker in multiprocessing.active_children():
+        os.kill(worker.pid, number)
+    assert len(list(batches)) == 11
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.slow  # torch waits for it first
+def test_a_worker_that_hangs_is_ended(datasets):
+    batches = DomainLoader(datasets, 2, workers=1).iterate(0, 12)
+    next(batches)
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGSTOP)
+    batches.close()
+    deadline = time.monotonic() + 5
     while multiprocessing.active_children() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert multiprocessing.active_children() == []

@@ -333,3 +333,39 @@ def test_what_stays_goes_by_steps_or_epochs(
 ) -> None:
     stays = Stays(Phases(None, unit=unit).timeline(steps_per_epoch=3), count, first)
     assert [step for step in range(1, 14) if stays(step)] == kept
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        3,
+        {},
+        {"players": 3},
+        {"players": {"generator": 3, "critic": []}},
+        "no rng",
+        "no kind",
+        "odd",
+    ],
+)
+def test_a_state_of_anything_is_a_mistake_of_its_own(
+    data: Path, runs: Path, tmp_path: Path, loop: object
+) -> None:
+    source = _newest(runs / "p")
+    state = checkpoint.load(source)
+    if loop == "no rng":
+        del state["loop"]["rng"]
+    elif loop == "no kind":
+        del state["loop"]["players"]["critic"]["optimiser"]["kind"]
+    elif loop == "odd":
+        state["loop"]["players"]["generator"]["objective"] = dict.fromkeys(
+            state["loop"]["players"]["generator"]["objective"], 1
+        )
+    else:
+        state["loop"] = loop
+    weights = {name: checkpoint.load_weights(source, name) for name in checkpoint.weights_in(source)}
+    made = checkpoint.save(tmp_path / "made", 1, state, weights, keep=1)
+    more = (*PAINTER, "data.Data.truth = {}")
+    with pytest.raises(InputError) as told:
+        run.main([*flags(data, tmp_path / "run", steps=3, more=more), "--resume", str(made)])
+    assert str(made) in str(told.value)
+    assert not (tmp_path / "run").exists()

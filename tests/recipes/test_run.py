@@ -45,6 +45,7 @@ def _weights(folder: Path, step: int) -> dict[str, torch.Tensor]:
 def test_the_run_folder_is_complete(finished: Path) -> None:
     names = {path.name for path in finished.iterdir()}
     assert names == {
+        ".lock",
         "config.gin",
         "operative_config.gin",
         "architecture.txt",

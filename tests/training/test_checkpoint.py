@@ -1,5 +1,13 @@
 """Checkpoints: exact round trips, atomic writes, damage noticed."""
 
+import errno
+import hashlib
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,9 +135,10 @@ def test_damage_in_any_set_is_noticed(tmp_path: Path, name: str, damage: str) ->
 
 
 @pytest.mark.parametrize("name", ["training", *SETS])
-def test_a_save_that_dies_leaves_the_last_checkpoint_alone(
+def test_a_full_disk_leaves_the_last_checkpoint_alone(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from safetensors import SafetensorError
     from safetensors import torch as files
 
     good = checkpoint.save(tmp_path, 1, {}, SETS, keep=1)
@@ -137,16 +146,258 @@ def test_a_save_that_dies_leaves_the_last_checkpoint_alone(
 
     def dies(tensors, path, *more):
         if path.stem == name:
-            raise OSError("no space left on device")
+            path.write_bytes(b"half of it")
+            raise SafetensorError("Error while serializing: I/O error: ... (os error 28)")
         save_file(tensors, path, *more)
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+    with monkeypatch.context() as patch, pytest.raises(InputError) as told:
         patch.setattr(files, "save_file", dies)
         checkpoint.save(tmp_path, 2, {}, SETS, keep=1)
+    file = tmp_path / "step_00000002" / f"{name}.safetensors"
+    expected = f"{file}: expected a file that can be written, got No space left on device."
+    assert str(told.value) == f"{expected} Fix: free space there; {good} is whole."
+    assert [path.name for path in tmp_path.iterdir()] == [good.name]
     assert checkpoint.newest(tmp_path) == good
-    assert checkpoint.is_whole(good)
     checkpoint.save(tmp_path, 2, {}, SETS, keep=1)
     assert [path.name for path in tmp_path.iterdir()] == ["step_00000002"]
+
+
+@pytest.mark.parametrize("call", ["mkdir", "fsync", "rename", "write_text"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_whatever_the_system_refuses_is_told_and_undone(
+    tmp_path: Path, call: str, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = _save(tmp_path, 1)
+
+    def refuses(*arguments, **more):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch, pytest.raises(InputError) as told:
+        patch.setattr(Path if call in ("mkdir", "write_text") else os, call, refuses)
+        _save(tmp_path, 2)
+    assert f"got {os.strerror(number)}. Fix: " in str(told.value)
+    assert str(good) in told.value.fix
+    assert "step_00000002" in told.value.what
+    assert [path.name for path in tmp_path.iterdir()] == [good.name]
+    assert checkpoint.is_whole(good)
+
+
+_LIMITED = """
+import resource, sys, torch
+from pathlib import Path
+from gancomponents.training import checkpoint
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
+try:
+    checkpoint.save(Path(sys.argv[1]), 2, {"w": torch.zeros(10_000)}, {}, keep=1)
+except checkpoint.InputError as error:
+    print(error)
+"""
+
+
+def test_a_real_limit_is_told_as_well(tmp_path: Path) -> None:
+    good = _save(tmp_path, 1)
+    command = [sys.executable, "-c", _LIMITED, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    file = tmp_path / "step_00000002" / "training.safetensors"
+    assert done.stdout.startswith(
+        f"{file}: expected a file that can be written, got File too large. Fix: free"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == [good.name]
+
+
+def _after_every_instant(folder: Path, work, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Do ``work`` again and again on a copy of the folder, killed before each of its calls to the system."""
+
+    class Killed(BaseException):
+        pass
+
+    seen, before = [], folder.with_name("before")
+    shutil.copytree(folder, before)
+    for instant in range(1000):
+        shutil.rmtree(folder)
+        shutil.copytree(before, folder)
+        left = [instant]
+
+        def dying(call, left=left):
+            def called(*arguments, **more):
+                left[0] -= 1
+                if left[0] < 0:
+                    raise Killed  # and so does all that would tidy up
+                return call(*arguments, **more)
+
+            return called
+
+        with monkeypatch.context() as patch:
+            for name in ("rename", "replace", "mkdir", "unlink", "rmdir", "fsync", "open"):
+                patch.setattr(os, name, dying(getattr(os, name)))
+            try:
+                work()
+                return seen
+            except Killed:
+                pass
+        found = checkpoint.newest(folder)
+        assert found is not None, f"lost at instant {instant}"
+        checkpoint.load(found)
+        seen.append(found.name)
+    raise AssertionError("it never ended")
+
+
+def test_saving_over_a_step_loses_it_at_no_instant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "checkpoints"
+    _save(folder, 5)
+    seen = _after_every_instant(folder, lambda: _save(folder, 5), monkeypatch)
+    assert {"step_00000005", "step_00000005.replaced"} == set(seen)
+    assert [path.name for path in folder.iterdir()] == ["step_00000005"]
+
+
+def test_what_was_replaced_when_a_save_was_killed_is_used_and_then_dropped(tmp_path: Path) -> None:
+    path = _save(tmp_path, 5)
+    old = path.rename(tmp_path / "step_00000005.replaced")
+    assert checkpoint.newest(tmp_path) == old
+    assert checkpoint.later_than(tmp_path, 4) == [old]
+    _save(tmp_path, 5)
+    assert [path.name for path in tmp_path.iterdir()] == ["step_00000005"]
+    shutil.copytree(path, old)
+    assert checkpoint.newest(tmp_path) == path
+    _save(tmp_path, 6)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step_00000005", "step_00000006"]
+
+
+@pytest.mark.parametrize("damage", ["no state", "not json", "no tensors"])
+def test_damaged_ones_are_not_counted_among_those_kept(tmp_path: Path, damage: str) -> None:
+    _save(tmp_path, 1), _save(tmp_path, 2)
+    bad = _save(tmp_path, 3)
+    if damage == "not json":
+        (bad / "state.json").write_text("{")
+    else:
+        (bad / {"no state": "state.json", "no tensors": "training.safetensors"}[damage]).unlink()
+    _save(tmp_path, 4, keep=2)
+    assert sorted(path.name[-1] for path in tmp_path.iterdir()) == ["2", "3", "4"]
+    _save(tmp_path, 5, keep=2)
+    assert sorted(path.name[-1] for path in tmp_path.iterdir()) == ["4", "5"]
+
+
+def test_a_drop_that_is_killed_leaves_no_half_of_a_checkpoint(tmp_path: Path, monkeypatch) -> None:
+    _save(tmp_path, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda path, **more: (path / "state.json").unlink(missing_ok=True))
+        _save(tmp_path, 2, keep=1)
+    assert [path.name for path in tmp_path.glob("step_*")] == ["step_00000002"]
+    _save(tmp_path, 3, keep=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["step_00000003"]
+
+
+def _rewrite(path: Path, **entries: object) -> None:
+    """As somebody would who knows that the digest is left out where there is none."""
+    record = json.loads((path / "state.json").read_text())
+    del record["digest"]
+    (path / "state.json").write_text(json.dumps({**record, **entries}))
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"__tensor__": "nowhere"},
+        {"__items__": [["w", {"__tensor__": "nowhere"}]]},
+        {"__items__": [["w"]]},
+        {"__items__": [[[], 1]]},
+        {"__items__": 3},
+        {"other": 3},
+        {"__tensor__": ["w"]},
+        [],
+        3,
+        None,
+    ],
+)
+def test_a_state_that_makes_no_sense_is_damage(tmp_path: Path, state: object) -> None:
+    good, bad = _save(tmp_path, 1), _save(tmp_path, 2)
+    _rewrite(bad, state=state)
+    assert checkpoint.newest(tmp_path) == good
+    with pytest.raises(InputError, match="a damaged one"):
+        checkpoint.load(bad)
+
+
+def test_a_flipped_digit_of_the_state_is_damage_and_no_digest_is_fine(tmp_path: Path) -> None:
+    state = {"rate": 0.125, "odd": [math.inf, -0.0, 1e-300, 2**70, "\ud800é\u2028"], "none": None}
+    good, bad = (checkpoint.save(tmp_path, step, state, {}, keep=2) for step in (1, 2))
+    text = (bad / "state.json").read_text()
+    (bad / "state.json").write_text(text.replace("0.125", "0.175"))
+    assert checkpoint.newest(tmp_path) == good
+    assert checkpoint.load(good) == state
+    _rewrite(good)  # as it was before digests of their own
+    assert checkpoint.load(good) == state
+
+
+@pytest.mark.parametrize("step", [-1, "2", 2.0, math.inf, True, None, [2], 2**80])
+def test_a_step_that_is_no_number_of_steps_is_damage(tmp_path: Path, step: object) -> None:
+    bad = _save(tmp_path, 2)
+    _rewrite(bad, step=step)
+    with pytest.raises(InputError, match="a damaged one"):
+        checkpoint.step_of(bad)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"format": 1, "step": 1e400, "digests": {}, "state": 1}',
+        "[" * 100_000,
+        '{"format": 1, "step": 2, "digests": {"training.safetensors": ' + "[" * 50_000,
+        '{"format": 1, "step": ' + "9" * 10_000 + "}",
+        "[]",
+        "3",
+        "\0",
+    ],
+)
+def test_absurd_text_is_damage(tmp_path: Path, text: str) -> None:
+    bad = _save(tmp_path, 2)
+    (bad / "state.json").write_text(text)
+    assert not checkpoint.is_whole(bad)
+
+
+def test_a_deep_state_is_damage(tmp_path: Path) -> None:
+    bad = _save(tmp_path, 2)
+    record = json.loads((bad / "state.json").read_text())
+    del record["digest"]
+    deep = '{"__items__": [["a", ' * 900 + "1" + "]]}" * 900
+    (bad / "state.json").write_text(json.dumps({**record, "state": "HERE"}).replace('"HERE"', deep))
+    assert not checkpoint.is_whole(bad)
+
+
+@pytest.mark.parametrize("name", ["../secret.safetensors", "ABSOLUTE", "secret", "a/b.safetensors", ".", ""])
+def test_no_file_outside_the_folder_is_opened(tmp_path: Path, name: str, monkeypatch) -> None:
+    bad = _save(tmp_path, 2)
+    secret = tmp_path / "secret.safetensors"
+    shutil.copy(bad / "model.safetensors", secret)
+    shutil.copy(bad / "model.safetensors", bad / "secret")
+    record = json.loads((bad / "state.json").read_text())
+    digest = hashlib.sha256(secret.read_bytes()).hexdigest()
+    name = str(secret) if name == "ABSOLUTE" else name
+    _rewrite(bad, digests={**record["digests"], name: digest})
+    opened = []
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_digest", lambda path: opened.append(path) or digest)
+        with pytest.raises(InputError, match="a damaged one"):
+            checkpoint.weights_in(bad)
+    assert not opened
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "state.json"])
+def test_links_that_lead_outside_are_not_followed(tmp_path: Path, name: str) -> None:
+    bad = _save(tmp_path / "run", 2)
+    (bad / name).rename(tmp_path / name)
+    (bad / name).symlink_to(tmp_path / name)
+    assert not checkpoint.is_whole(bad)
+    (bad / name).unlink()
+    os.mkfifo(bad / name)  # opening it would wait for ever
+    assert not checkpoint.is_whole(bad)
+
+
+def test_the_state_must_have_its_tensors_digest(tmp_path: Path) -> None:
+    bad = _save(tmp_path, 2)
+    digests = json.loads((bad / "state.json").read_text())["digests"]
+    del digests["training.safetensors"]
+    _rewrite(bad, digests=digests)
+    assert not checkpoint.is_whole(bad)
 
 
 def test_the_same_step_can_be_saved_again(tmp_path: Path) -> None:
