@@ -196,6 +196,9 @@ def locate(text: str, origin: str) -> Path:
             return found
         if any(folder.glob("*.pth")) and not (path / "state.json").exists():
             raise _foreign(what, "pickled files in it")
+    for folder in (path / "checkpoints", path):
+        for damaged in checkpoint.later_than(folder, -1):
+            checkpoint.step_of(damaged)  # and says so
     checkpoint.step_of(path)
     return path
 

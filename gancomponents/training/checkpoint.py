@@ -22,6 +22,7 @@ from typing import Any
 
 from torch import Tensor
 
+from gancomponents._tensors import read_safetensors
 from gancomponents.errors import InputError, check_whole, unwritable
 from gancomponents.training._folders import REPLACED, appearing, drop
 from gancomponents.training._nested import flatten, unflatten
@@ -113,9 +114,7 @@ def load(path: Path) -> dict[str, Any]:
     Raises:
         InputError: when it is no checkpoint, or damaged.
     """
-    from safetensors.torch import load_file
-
-    return unflatten(_record(path)["state"], load_file(path / f"{_TRAINING}{_SUFFIX}"))
+    return unflatten(_record(path)["state"], _tensors(path, _TRAINING))
 
 
 def weights_in(path: Path) -> list[str]:
@@ -134,13 +133,11 @@ def load_weights(path: Path, name: str = "model") -> dict[str, Tensor]:
     Raises:
         InputError: when it is no checkpoint, or damaged, or has no such weights.
     """
-    from safetensors.torch import load_file
-
     known = weights_in(path)
     if name not in known:
         fix = f"choose among {', '.join(known)}"
         raise InputError(str(path), expected=f"a checkpoint with {name} weights", got="none", fix=fix)
-    return load_file(path / f"{name}{_SUFFIX}")
+    return _tensors(path, name)
 
 
 def step_of(path: Path) -> int:
@@ -194,6 +191,18 @@ def _looks_whole(path: Path) -> bool:
     return True
 
 
+def _tensors(path: Path, name: str) -> dict[str, Tensor]:
+    try:
+        return read_safetensors(path / f"{name}{_SUFFIX}")
+    except (ValueError, OSError):  # of the right digest, which anybody may write
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> InputError:
+    fix = "use an earlier checkpoint, or --resume auto, which takes the newest whole one"
+    return InputError(str(path), expected="a whole checkpoint", got="a damaged one", fix=fix)
+
+
 def _record(path: Path) -> dict[str, Any]:
     from safetensors import SafetensorError, safe_open
 
@@ -209,8 +218,7 @@ def _record(path: Path) -> dict[str, Any]:
     except (*_DAMAGE, SafetensorError):
         whole = False
     if not whole:
-        fix = "use an earlier checkpoint, or --resume auto, which takes the newest whole one"
-        raise InputError(str(path), expected="a whole checkpoint", got="a damaged one", fix=fix)
+        raise _damaged(path)
     return record
 
 

@@ -69,10 +69,8 @@ class AdversarialLoop:
         for player in self.players.values():
             runtime.place(player.objective)
             player.scaler = runtime.scaler()
-        self._forward = {
-            name: player.objective if compile is None else compile(player.objective)
-            for name, player in self.players.items()
-        }
+        faster = compile or (lambda objective: objective)
+        self._forward = {name: faster(player.objective) for name, player in self.players.items()}
 
     @property
     def players(self) -> dict[str, Player]:

@@ -81,7 +81,7 @@ def feed(batches: Iterable[Mapping[str, Any]], device: torch.device) -> Iterator
     Raises:
         Exception: whatever the batches raise.
     """
-    from torch_xla.distributed.parallel_loader import MpDeviceLoader
+    from torch_xla.distributed.parallel_loader import ParallelLoader
 
     errors: list[BaseException] = []
 
@@ -91,15 +91,15 @@ def feed(batches: Iterable[Mapping[str, Any]], device: torch.device) -> Iterator
         except BaseException as error:  # in another thread, where nobody would hear of it
             errors.append(error)
 
-    loader = MpDeviceLoader(
+    loader = ParallelLoader(
         caught(),
-        device,
+        [device],
         loader_prefetch_size=2,
         device_prefetch_size=2,
         input_sharding=_ByRows() if cores() > 1 else None,
     )
     try:
-        yield from loader
+        yield from loader.per_device_loader(device)
     finally:
         loader.close()
     if errors:
