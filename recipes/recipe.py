@@ -120,6 +120,9 @@ class Recipe:
         self.validate_every, self.keep = validate_every, keep
         self.keep_every, self.keep_from, self.load_paths = keep_every, keep_from, load_paths
         self.runtime = Runtime(device, precision, channels_last=channels_last)
+        if compile and self.runtime.device.type == "xla":
+            fix = "leave it out: XLA compiles every step as it is"
+            raise InputError("run.Recipe.compile", expected="False on XLA", got=repr(compile), fix=fix)
         self.on_fault, self.deterministic = on_fault, deterministic
         check_whole("accumulate", accumulate, minimum=1)
         for domain in {*self.domains, *self.pretraining}:

@@ -18,7 +18,7 @@ def checkpointed(function: Callable[..., T], module: nn.Module, *inputs: Any) ->
     rest again. Values, gradients and buffers are those of the plain call, bit for bit: the second pass sees the
     buffers, the frozen parameters, the autocast and the random numbers of the first, and leaves no trace in the
     statistics of batch norms and the vectors of spectral norms. Without gradients it is the plain call; under
-    torch.compile too, where the compiler chooses what to compute again.
+    torch.compile and on XLA too, where the compiler chooses what to compute again.
 
     Args:
         function: what to compute; what it returns depends on its inputs and the module alone.
@@ -30,7 +30,8 @@ def checkpointed(function: Callable[..., T], module: nn.Module, *inputs: Any) ->
     >>> layer[1].num_batches_tracked
     tensor(1)
     """
-    if not torch.is_grad_enabled() or torch.compiler.is_compiling():
+    compiled = torch.compiler.is_compiling() or any(p.device.type == "xla" for p in module.parameters())
+    if compiled or not torch.is_grad_enabled():
         return function(*inputs)
     # As it is now: a graph may be gone through later, and more than once.
     seen = _Seen(module)

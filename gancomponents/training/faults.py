@@ -1,6 +1,6 @@
 """Numerical faults: found and undone on the device, and told to the host one step late, so that nothing waits."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -101,8 +101,7 @@ def step_unless(bad: Tensor, optimiser: Optimizer) -> None:
         optimiser.step()
         return
     found = _tensors(optimiser)
-    copies = _copies([value for _, _, value in found])
-    before = {(p, key): copy for (p, key, _), copy in zip(found, copies, strict=True)}
+    before = {(p, key): value.clone() for p, key, value in found}
     before |= {(p, _WEIGHT): copy for (p, key), copy in before.items() if key == _ANCHOR}
     optimiser.step()
     for p, key, value in _tensors(optimiser):
@@ -132,7 +131,7 @@ class Buffers:
     @torch.no_grad()
     def keep(self) -> None:
         """Remember them as they stand."""
-        self._kept = _copies(self._current())
+        self._kept = [buffer.clone() for buffer in self._current()]
 
     @torch.no_grad()
     def restore(self, bad: Tensor) -> None:
@@ -150,13 +149,6 @@ class Buffers:
 def _known_good(bad: Tensor) -> bool:
     """Whether it takes no waiting to know that nothing is to be undone."""
     return bad.device.type == "cpu" and not bad
-
-
-def _copies(tensors: Sequence[Tensor]) -> list[Tensor]:
-    copies = [torch.empty_like(tensor) for tensor in tensors]
-    if copies:
-        torch._foreach_copy_(copies, list(tensors))
-    return copies
 
 
 _WEIGHT, _ANCHOR = "weight", "anchor"

