@@ -35,7 +35,7 @@ def _state(folder: Path, step: int) -> dict[str, torch.Tensor]:
 
 def test_torch_compile_is_refused(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data")
-    with pytest.raises(InputError, match="run.Recipe.compile: expected False on XLA"):
+    with pytest.raises(InputError, match=r"run\.Recipe\.compile: expected False on XLA"):
         _train(data, tmp_path / "run", 2, "-p", "run.Recipe.compile = True")
 
 
