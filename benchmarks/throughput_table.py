@@ -51,4 +51,6 @@ def _more(variant: Mapping[str, Any]) -> str:
 def _spread(numbers: Mapping[str, float] | None) -> str:
     if numbers is None:
         return ""
+    if numbers["min"] == numbers["max"]:
+        return f"{numbers['median']:.2f}"
     return f"{numbers['median']:.2f} ({numbers['min']:.2f} to {numbers['max']:.2f})"
