@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -126,9 +127,12 @@ class RunFolder:
             self.lock()
             self.claim()
         self.lock()
-        for partial in (*self.path.glob(".*.partial"), *self.path.glob("*/.*.part")):
-            if partial.is_file():
-                partial.unlink()  # of a run that was killed, as no other is writing
+        for pattern in (".*.partial", "*/.*.part", f"{self.checkpoints.name}/.*.partial"):
+            for partial in self.path.glob(pattern):  # of a run that was killed, as no other is writing
+                if partial.is_dir():
+                    shutil.rmtree(partial, ignore_errors=True)
+                else:
+                    partial.unlink()
         if afresh:
             left = [e for e in self.path.iterdir() if e.name != _LOCK and not e.name.startswith(_SET_ASIDE)]
             # The configuration last: while it is there, the rest is known to be a run's.

@@ -411,7 +411,14 @@ def test_starting_afresh_sets_a_damaged_run_aside(data: Path, finished: Path, tm
     shutil.copytree(finished, output)
     for state in output.glob("checkpoints/*/state.json"):
         state.write_text("{}")
+    for rubbish in (
+        "checkpoints/.step_00000003.1.partial",
+        "samples/.step.png.part",
+        ".config.gin.1.partial",
+    ):
+        (output / rubbish).mkdir() if rubbish.startswith("checkpoints") else (output / rubbish).touch()
     run.main([*flags(data, output, steps=1), "--resume", "auto"])
+    assert not [path for path in output.rglob(".*") if path.name != ".lock"]
     assert [record["step"] for record in _metrics(output)] == [1]
     kept = output / "set_aside_1"
     assert (kept / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
