@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from gancomponents.errors import InputError, unwritable
 
@@ -16,7 +16,10 @@ _PATIENCE = 3.0
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that complains in the form of every other mistake."""
+    """An argument parser that complains in the form of every other mistake, and takes no flag for another."""
+
+    def __init__(self, *arguments: Any, **options: Any):
+        super().__init__(*arguments, **{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         raise InputError(self.prog, got=message, fix=f"see {self.prog} --help")
@@ -38,8 +41,8 @@ def run(command: Callable[[Sequence[str]], None], arguments: Sequence[str] | Non
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
         _complain(unwritable(error.filename or "a file", error) if full else error)
         sys.exit(MISTAKE)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"\n{stop}" if stop.args else "interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     sys.exit(0)
 

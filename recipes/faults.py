@@ -12,10 +12,10 @@ from torch import Tensor
 
 from gancomponents.errors import InputError, unwritable
 from gancomponents.training import AdversarialLoop, Batch, Fault, checkpoint
-from recipes.folder import RunFolder
+from gancomponents.training.faults import ELSEWHERE
+from recipes.folder import FAULT_FILE, RunFolder
 
 _IN_A_ROW = 10
-_FILE, _TENSORS = "fault.json", "batch.safetensors"
 
 Files = dict[str, list[str]]
 #: From every process: the terms that it found, and its files.
@@ -30,7 +30,8 @@ class Faults:
     Args:
         loop: which finds them.
         folder: where ``faults/step_<step>/`` goes: ``fault.json`` names the terms and the files, and
-            ``batch.safetensors`` is the batch as the networks saw it.
+            ``batch.safetensors`` is the batch as the networks saw it; of several processes, ``batch_<rank>`` of
+            each that has found something.
         skip: go on, up to ten times in a row, instead of stopping.
         record: writes a line of metrics.jsonl.
     """
@@ -62,8 +63,11 @@ class Faults:
         processes = self._loop.runtime.processes
         told = processes.gather((fault.names, _files(self._batches[step])))
         where = self._folder.faults / f"step_{step:08d}"
-        if processes.first:
-            self._write(where, step, told)
+        guilty = [rank for rank, (names, _) in enumerate(told) if set(names) - {ELSEWHERE}]
+        processes.first_does(lambda: self._write(where, step, [told[rank] for rank in guilty]))
+        if processes.rank in guilty:
+            of_many = f"_{processes.rank}" if processes.count > 1 else ""
+            _write_batch(where / f"batch{of_many}.safetensors", self._batches[step])
         what = f"step {step}"
         names = _names(told)
         got = f"{_summary(names)} not finite; the batch and its files are in {where}"
@@ -76,9 +80,7 @@ class Faults:
         self._record(step, {"skipped": ", ".join(names)})
 
     def _write(self, folder: Path, step: int, told: Told) -> None:
-        """``told`` is what every process knows: its terms and its files; the batch is that of the first."""
-        folder.mkdir(parents=True, exist_ok=True)
-        batch = self._batches[step]
+        """``told`` is what those processes know that have found something: their terms and their files."""
         newest = checkpoint.newest(self._folder.checkpoints)
         record: dict[str, Any] = {
             "step": step,
@@ -86,17 +88,24 @@ class Faults:
             "files": {d: [file for _, files in told for file in files[d]] for d in told[0][1]},
             "checkpoint before": None if newest is None else newest.name,
         }
-        tensors = {
-            f"{domain}/{task}": value.detach().cpu().contiguous()
-            for domain, fields in batch.items()
-            for task, value in fields.items()
-            if isinstance(value, Tensor)
-        }
         try:
-            save_file(tensors, folder / _TENSORS)
-        except (OSError, SafetensorError) as error:
-            raise unwritable(folder / _TENSORS, error) from error
-        self._folder.write(folder / _FILE, json.dumps(record, indent=2) + "\n")
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        self._folder.write(folder / FAULT_FILE, json.dumps(record, indent=2) + "\n")
+
+
+def _write_batch(path: Path, batch: Batch) -> None:
+    tensors = {
+        f"{domain}/{task}": value.detach().cpu().contiguous()
+        for domain, fields in batch.items()
+        for task, value in fields.items()
+        if isinstance(value, Tensor)
+    }
+    try:
+        save_file(tensors, path)
+    except (OSError, SafetensorError) as error:
+        raise unwritable(path, error) from error
 
 
 def _files(batch: Batch) -> Files:
@@ -106,7 +115,7 @@ def _files(batch: Batch) -> Files:
 
 def _names(told: Told) -> list[str]:
     """Whatever any process found, once."""
-    return list(dict.fromkeys(name for names, _ in told for name in names))
+    return list(dict.fromkeys(name for names, _ in told for name in names if name != ELSEWHERE))
 
 
 def _summary(names: Sequence[str]) -> str:

@@ -1,10 +1,11 @@
 """The folder of a run: what is in it, who may write to it, and where a run resumes."""
 
 import itertools
+import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ _FILES = (
 )
 _FOLDERS = ("samples", "checkpoints", "events", "faults", "wandb", "evaluation")
 _SET_ASIDE = "set_aside_"
+#: In a folder of ``faults``, what was not finite where, and from which checkpoint it is reached.
+FAULT_FILE = "fault.json"
 _LOCK = ".lock"
 
 
@@ -72,6 +75,9 @@ class RunFolder:
             )
         if self.path.is_dir() and any(entry.name != _LOCK for entry in self.path.iterdir()):
             got, fix = "one that holds other files", "choose another --output"
+            if all(self._is_ours(entry) for entry in self.path.iterdir()):
+                got = "one in which a run has begun"
+                fix = "choose another --output, or begin again there with --resume auto"
             if self.config.exists():
                 got = "one that holds a run"
                 fix = "choose another --output, or continue that run with --resume auto"
@@ -104,6 +110,14 @@ class RunFolder:
         if name == _LOCK or name.startswith(_SET_ASIDE) or entry.match(".*.partial"):
             return True
         return name in {*_FILES, *_FOLDERS} and (self.config.is_file() or _is_empty(entry))
+
+    def links(self) -> Iterator[Path]:
+        """Links among what a run writes here; a tracker's own folder is its affair."""
+        for entry in sorted(self.path.iterdir()):
+            if entry.is_symlink():
+                yield entry
+            elif entry.name in _FOLDERS and entry.name != "wandb":
+                yield from (path for path in sorted(entry.rglob("*")) if path.is_symlink())
 
     def _check_writable(self) -> None:
         existing = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
@@ -155,7 +169,8 @@ class RunFolder:
             target = aside / entry.relative_to(self.path)
             target.parent.mkdir(parents=True, exist_ok=True)
             entry.rename(target)
-        print(f"{len(entries)} entries of an earlier attempt are now in {aside}", file=sys.stderr)
+        what = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
+        print(f"{what} of an earlier attempt, now in {aside}", file=sys.stderr)
 
     def write(self, path: Path, text: str) -> None:
         """Write a text file, the whole of it or not at all, whatever happens.
@@ -175,6 +190,13 @@ class RunFolder:
                 partial.unlink()
             raise unwritable(path, error) from error
 
+    def before_fault(self) -> str | None:
+        """The checkpoint that the last fault names, from which it can be reached again."""
+        for path in sorted(self.faults.glob(f"step_*/{FAULT_FILE}"), reverse=True):
+            with suppress(ValueError, KeyError, TypeError):
+                return str(json.loads(path.read_text())["checkpoint before"])
+        return None
+
     def record_config(self, text: str) -> None:
         """Write config.gin; where a run is continued with another configuration, say so and keep the first."""
         if self.config.exists():
@@ -184,7 +206,7 @@ class RunFolder:
             ]
             if not changed:
                 return
-            more = f" (and {len(changed) - 1} more lines)" if len(changed) > 1 else ""
+            more = f" (lines changed: {len(changed)})" if len(changed) > 1 else ""
             print(f"continuing with another configuration: {changed[0]}{more}", file=sys.stderr)
             self._set_aside([self.config])
         self.write(self.config, text)

@@ -173,7 +173,7 @@ def _claim(name: str, plan: resuming.Plan, request: resuming.Request | None) -> 
 
 def _check_links(folder: RunFolder) -> None:
     """A run folder may come from anybody: nothing in it may lead what is written there elsewhere."""
-    link = next((entry for entry in sorted(folder.path.iterdir()) if entry.is_symlink()), None)
+    link = next(folder.links(), None)
     if link is not None:
         got, fix = f"a link to {link.readlink()}", "move what it leads to here; --output itself may be a link"
         raise InputError(str(link), expected="a file or folder of the run itself", got=got, fix=fix)

@@ -18,7 +18,7 @@ from recipes.folder import RunFolder
 from recipes.phases import Moment, Timeline
 from recipes.progress import Clock, Progress
 from recipes.report import write_report
-from recipes.stopping import StopRequest, let_others_speak
+from recipes.stopping import StopRequest, let_others_speak, terminable
 
 if TYPE_CHECKING:
     from recipes.recipe import Recipe
@@ -47,7 +47,14 @@ class Session:
         """
         self.processes.first_does(self.folder.lock)
         try:
-            self._run(start)
+            with terminable():
+                self._run(start)
+        except KeyboardInterrupt as stop:
+            if stop.args:
+                raise
+            last = checkpoint.newest(self.folder.checkpoints)
+            left = f"; {last} is whole" if last is not None else ""
+            raise KeyboardInterrupt(f"interrupted{left}; {self._way_on()}") from None
         except RuntimeError as error:
             if not (self.processes.first and self.processes.has_lost_another(error)):
                 raise
@@ -93,10 +100,13 @@ class Session:
     def _with_way_on(self, error: InputError) -> InputError:
         """The same, saying what is left and how to go on."""
         last = checkpoint.newest(self.folder.checkpoints)
-        how = f"go on with the same command and --output {self.folder.path} --resume auto"
+        how = self._way_on()
         if last is not None and str(last) not in error.fix:
             how = f"{last} is whole; {how}"
         return InputError(error.what, expected=error.expected, got=error.got, fix=f"{error.fix}; {how}")
+
+    def _way_on(self) -> str:
+        return f"go on with the same command and --output {self.folder.path} --resume auto"
 
     def _prepare(self) -> None:
         """Find or render the data: the first process does, before all others look."""
@@ -194,11 +204,12 @@ class Session:
                 losses = loop.step(batch, step - 1, lambda done: self.timeline.moment(done).time)
                 self.clock.count(batch)
                 last, stopping = step == self.total, processes.any(stop.asked)
-                logs = step == first + 1 or step % recipe.log_every == 0 or last or stopping
+                due_log = step == 1 or step % recipe.log_every == 0 or last
+                logs = due_log or step == first + 1 or stopping
                 saves = due(step, recipe.save_every) or last or stopping
                 faults.check(step, batch, now=logs or saves)
                 if logs:
-                    progress.show(step, self._log(losses, step))
+                    progress.show(step, self._log(losses, step, record=due_log))
                 else:
                     progress.tick(step)
                 if processes.first and (due(step, recipe.sample_every) or last):
@@ -208,10 +219,8 @@ class Session:
                 if saves:  # last, so that a run that goes on from there has all that belongs to the step
                     self._save(step)
                 if stopping and not last:
-                    print(f"\nstopped at step {step}; saved in {self.folder.checkpoints}", file=sys.stderr)
-                    how = f"--output {self.folder.path} --resume auto"
-                    print(f"continue with the same command and {how}", file=sys.stderr)
-                    raise KeyboardInterrupt
+                    said = f"stopped at step {step}; saved in {self.folder.checkpoints}"
+                    raise KeyboardInterrupt(f"{said}; {self._way_on()}")
 
     def _announce(self, step: int, moment: Moment) -> None:
         """Say in the terminal and in metrics.jsonl which phases are on now; a first step without any is no news."""
@@ -229,7 +238,8 @@ class Session:
         if self.processes.first:
             self.folder.append_metrics({"step": step, "time": round(self.clock.elapsed(), 3), **entries})
 
-    def _log(self, losses: Mapping[str, Tensor], step: int) -> dict[str, float]:
+    def _log(self, losses: Mapping[str, Tensor], step: int, *, record: bool) -> dict[str, float]:
+        """The scalars of a step, for the terminal; on record as well where a run that never stopped has them."""
         norms = {f"grad_norm/{name}": norm for name, norm in self.recipe.loop.gradient_norms.items()}
         # One transfer for all of them: the only place where a step waits for the device.
         found = {**losses, **norms}
@@ -241,8 +251,9 @@ class Session:
         if self.timeline.phases.unit == "epoch":
             scalars["epoch"] = self.timeline.moment(step - 1).epoch
         scalars["images_per_second"] = self.clock.images_per_second()
-        self._record(step, scalars)
-        if self.processes.first:
+        if record:
+            self._record(step, scalars)
+        if record and self.processes.first:
             self._watch(step, scalars)
             self.trackers.log(step, scalars)
         return scalars
@@ -278,8 +289,11 @@ class Session:
     def _save(self, step: int) -> None:
         recipe = self.recipe
         state = {"step": step, "before": self.before, "loop": recipe.loop.state_dict()}
-        stays = Stays(self.timeline, recipe.keep_every, recipe.keep_from)
+        listed, named = Stays(self.timeline, recipe.keep_every, recipe.keep_from), self.folder.before_fault()
         folder = self.folder.checkpoints
+
+        def stays(step: int) -> bool:
+            return listed(step) or f"step_{step:08d}" == named
 
         def write() -> None:
             metrics_log.sync(self.folder.metrics)

@@ -314,6 +314,11 @@ def test_no_link_in_a_run_folder_leads_a_resumed_run_elsewhere(data: Path, tmp_p
     )
     assert target.read_text() == "precious"
     (output / "metrics.jsonl").unlink()
+    (output / "faults").mkdir()
+    (output / "faults" / "step_00000002").symlink_to(tmp_path)
+    told = refused(capsys, run.main, *flags(data, output, steps=2), "--resume", "auto")
+    assert f"{output / 'faults' / 'step_00000002'}: expected a file or folder of the run itself" in told
+    (output / "faults" / "step_00000002").unlink()
     output.rename(tmp_path / "elsewhere")
     output.symlink_to(tmp_path / "elsewhere")
     run.main([*flags(data, output, steps=2), "--resume", "auto"])  # of one's own

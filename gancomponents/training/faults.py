@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 POLICIES = ("stop", "skip")
+_UNREAD = 64  # steps
+#: The flag of a fault that another of several processes has found.
+ELSEWHERE = "a loss in some process"
 
 #: Starts bringing a tensor to the host; what it returns waits for it (`Runtime.defer`).
 Defer = Callable[[Tensor], Callable[[], Tensor]]
@@ -55,7 +58,16 @@ class FaultWatch:
         self._told: dict[int, list[tuple[tuple[str, ...], Callable[[], Tensor]]]] = {}
 
     def add(self, step: int, flags: Mapping[str, Tensor]) -> Tensor:
-        """Enter flags, scalars that are True where something is not finite; return whether to undo the update."""
+        """Enter flags, scalars that are True where something is not finite; return whether to undo the update.
+
+        Raises:
+            FloatingPointError: for a fault that nobody has read in many steps.
+        """
+        if len(self._told) > _UNREAD and (fault := self.read()) is not None:
+            raise FloatingPointError(
+                f"{', '.join(fault.names)} not finite in step {fault.step}, and nobody has asked: call fault() of "
+                "the loop after every step"
+            )
         stacked = torch.stack(list(flags.values()))
         bad = stacked.any()
         if self._sticky or step in self._told:
@@ -63,6 +75,11 @@ class FaultWatch:
         self._bad = bad
         self._told.setdefault(step, []).append((tuple(flags), self._defer(stacked)))
         return bad
+
+    def clear(self) -> None:
+        """Start anew, as after weights from before a fault have been loaded."""
+        self._bad = torch.zeros_like(self._bad)
+        self._told.clear()
 
     def read(self, *, now: bool = False) -> Fault | None:
         """The first fault that is not read yet: of the steps before the last one, or with ``now`` of that too."""

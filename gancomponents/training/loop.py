@@ -9,7 +9,7 @@ from torch.nn.utils import get_total_norm
 
 from gancomponents.errors import check_whole
 from gancomponents.training.accumulation import SpectralVectors, mean_losses, split
-from gancomponents.training.faults import Buffers, Fault, FaultWatch
+from gancomponents.training.faults import ELSEWHERE, Buffers, Fault, FaultWatch
 from gancomponents.training.player import Batch, Clock, Losses, Player
 from gancomponents.training.runtime import Runtime
 
@@ -83,7 +83,8 @@ class AdversarialLoop:
 
         A side that has no loss in this batch stands still. Where a loss or a gradient is not finite, nothing of the
         step remains, but for the generator's update in the strict order where only the critics failed; `fault`
-        tells. Where fp16 scaling skips a half of an extragradient pair, both sides start the pair again.
+        tells, and is to be asked after every step. Where fp16 scaling skips a half of an extragradient pair, both
+        sides start the pair again.
 
         Args:
             batch: by domain.
@@ -92,6 +93,7 @@ class AdversarialLoop:
 
         Raises:
             InputError: a batch that cannot be accumulated over parts of equal rows.
+            FloatingPointError: for something not finite that nobody has asked `fault` for in many steps.
         """
         self.runtime.begin_step(step)
         parts = [self.runtime.to_device(part) for part in split(batch, self.accumulate)]
@@ -184,11 +186,11 @@ class AdversarialLoop:
             parameters = [p for name in moving for p in self.players[name].parameters]
             processes.average_gradients(parameters, elsewhere)
             processes.average_statistics(player.objective for player in self.players.values())
-            flags["a loss in some process"] = elsewhere > 0
+            flags[ELSEWHERE] = elsewhere > 0
         for name in moving:
             player = self.players[name]
             norm = self.gradient_norms[name] = get_total_norm(player.gradients())
-            if not player.scaler.is_enabled():  # whose overflows are no fault
+            if not player.overflows:  # which is no fault
                 flags[f"gradients of the {name}"] = ~torch.isfinite(norm)
         if not flags:
             return None, True
@@ -227,5 +229,6 @@ class AdversarialLoop:
         """Put back what `state_dict` gave, the random generators last."""
         for name, player in self.players.items():
             player.load_state_dict(state["players"][name])
+        self._watch.clear()
         self.runtime.restore_rng(state["rng"])
         self.runtime.finish_step()  # so that the next one is traced as if nothing had been loaded

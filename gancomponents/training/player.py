@@ -140,11 +140,20 @@ class Player:
         if bad is not None and bad:
             self.scaler.update(scale)  # forgets that these gradients overflowed: they are no measure of it
             return False
+        stepped: list[bool] = []
+        told = self.optimiser.register_step_post_hook(lambda *_: stepped.append(True))
         self.scaler.step(self.optimiser)
+        told.remove()
         self.scaler.update()
-        made = self.scaler.get_scale() >= scale
+        # Fused optimisers look for an overflow themselves, in a step that does nothing then.
+        made = bool(stepped) and self.scaler.get_scale() >= scale
         self.skipped += not made
         return made
+
+    @property
+    def overflows(self) -> bool:
+        """Whether a gradient that is not finite may come of scaling, and the next scale down do away with it."""
+        return self.scaler.is_enabled() and self.scaler.get_scale() > 1
 
     def abandon_pair(self) -> None:
         """Start an extragradient pair again, where one is open (`gancomponents.optim.ExtraAdam`)."""

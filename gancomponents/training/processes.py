@@ -59,12 +59,12 @@ class Processes:
     @staticmethod
     def started_as_one_of() -> int:
         """How many processes torchrun has started, joined or not."""
-        return int(os.environ.get("WORLD_SIZE", "1"))
+        return _number("WORLD_SIZE", 1)
 
     @staticmethod
     def local_rank() -> int:
         """This process's number on its machine, which picks its device."""
-        return int(os.environ.get("LOCAL_RANK", "0"))
+        return _number("LOCAL_RANK", 0)
 
     def leave(self) -> None:
         """Part from the others."""
@@ -164,6 +164,14 @@ class Processes:
         if told[1] is not None:
             raise told[1]
         return told[0]
+
+
+def _number(variable: str, default: int) -> int:
+    text = os.environ.get(variable, str(default))
+    if not text.isdecimal():
+        fix = "unset it, or start with torchrun, which sets it"
+        raise InputError(variable, expected="a whole number", got=repr(text), fix=fix)
+    return int(text)
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:

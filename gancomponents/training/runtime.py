@@ -121,6 +121,7 @@ class Runtime:
     def begin_step(self, step: int) -> None:
         """Say that a step begins, to devices whose noise is the step's own: it then depends on nothing else."""
         if self.device.type == "xla":
+            xla.finish_step()  # what was done between two steps, such as putting weights back, is no part of them
             xla.seed(self._seed + step * _GOLDEN)
 
     def finish_step(self) -> None:

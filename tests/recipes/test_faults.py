@@ -2,13 +2,17 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from gancomponents.training import AdversarialLoop, checkpoint
+from gancomponents.training import AdversarialLoop, Fault, checkpoint
+from gancomponents.training.faults import ELSEWHERE
 from recipes import cli, run
+from recipes.faults import Faults
+from recipes.folder import RunFolder
 from tests.recipes.tiny import flags, write_data
 
 
@@ -91,6 +95,42 @@ def test_a_run_may_leave_such_steps_out(
     weights = checkpoint.load_weights(output / "checkpoints" / "step_00000004")
     assert all(torch.isfinite(value).all() for value in weights.values())
     assert (output / "report.md").exists()
+
+
+def test_the_checkpoint_that_a_fault_names_stays(data: Path, tmp_path: Path, poisoned: set[int]) -> None:
+    poisoned.update({2, 4})
+    output = tmp_path / "run"
+    more = ("run.Recipe.on_fault = 'skip'", "run.Recipe.save_every = 1", "run.Recipe.keep = 2")
+    run.main(flags(data, output, steps=8, more=more))
+    named = [
+        json.loads((output / "faults" / f"step_0000000{step}" / "fault.json").read_text())[
+            "checkpoint before"
+        ]
+        for step in (3, 5)
+    ]
+    kept = {path.name for path in (output / "checkpoints").iterdir()}
+    assert kept == {named[1], "step_00000007", "step_00000008"}
+
+
+def test_of_two_processes_the_one_that_failed_is_named(tmp_path: Path) -> None:
+    told = [((ELSEWHERE,), {"s": ["a.png"]}), (("masker/m/bce/s", ELSEWHERE), {"s": ["b.png"]})]
+    folder = RunFolder(tmp_path)
+    for rank in (0, 1):
+        processes = SimpleNamespace(
+            rank=rank, count=2, first=rank == 0, gather=lambda own: told, first_does=lambda work: work()
+        )
+        fault = [Fault(4, told[rank][0])]
+        runtime = SimpleNamespace(processes=processes)
+        loop = SimpleNamespace(runtime=runtime, fault=lambda now, fault=fault: fault.pop() if fault else None)
+        faults = Faults(loop, folder, skip=True, record=lambda step, entry: None)
+        faults.check(
+            5, {"s": {"x": torch.full((1, 3, 2, 2), float(rank)), "paths": told[rank][1]["s"]}}, now=True
+        )
+    written = tmp_path / "faults" / "step_00000005"
+    record = json.loads((written / "fault.json").read_text())
+    assert (record["not finite"], record["files"]) == (["masker/m/bce/s"], {"s": ["b.png"]})
+    assert [path.name for path in sorted(written.iterdir())] == ["batch_1.safetensors", "fault.json"]
+    assert load_file(written / "batch_1.safetensors")["s/x"].mean() == 1
 
 
 def test_a_run_gives_up_when_every_step_has_to_be_left_out(

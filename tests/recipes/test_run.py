@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,8 @@ from safetensors.torch import load_file
 from gancomponents.errors import InputError
 from gancomponents.training import AdversarialLoop, checkpoint
 from recipes import apply, cli, run
-from recipes.climategan import ClimateGAN
+from recipes.climategan import ClimateGAN, System
+from recipes.folder import RunFolder
 from tests.recipes.tiny import flags, write_data
 
 
@@ -404,6 +406,38 @@ def test_a_refused_command_leaves_a_damaged_run_as_it_is(
         with pytest.raises(InputError, match="device"):
             run.main(command)
     assert sorted(path.relative_to(output) for path in output.rglob("*")) == before
+
+
+def test_sigterm_while_networks_are_evaluated_says_how_to_go_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, evaluate = tmp_path / "run", System.evaluate
+    begun: list[int] = []
+
+    def stopped(self, *arguments):
+        begun.append(1)
+        if len(begun) in (1, 3):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        return evaluate(self, *arguments)
+
+    monkeypatch.setattr(System, "evaluate", stopped)
+    told = []
+    for more in ([], ["--resume", "auto"], ["--resume", "auto"]):
+        with pytest.raises(SystemExit) as left:
+            cli.run(run.main, [*flags(data, output, steps=1), *more])
+        told.append((left.value.code, capsys.readouterr().err.splitlines()[-1]))
+    way = f"go on with the same command and --output {output} --resume auto"
+    whole = output / "checkpoints" / "step_00000001"
+    assert told[0] == (cli.INTERRUPTED, f"interrupted; {way}")
+    assert told[1] == (cli.INTERRUPTED, f"interrupted; {whole} is whole; {way}")
+    assert told[2][0] == 0
+
+
+def test_a_folder_in_which_a_run_has_begun_says_how_to_begin_again(data: Path, tmp_path: Path) -> None:
+    RunFolder(tmp_path / "run").create(afresh=True)
+    with pytest.raises(InputError, match=r"one in which a run has begun.* --resume auto"):
+        run.main(flags(data, tmp_path / "run", steps=1))
 
 
 def test_starting_afresh_sets_a_damaged_run_aside(data: Path, finished: Path, tmp_path: Path) -> None:

@@ -189,6 +189,51 @@ def test_statistics_come_back_in_the_strict_order_where_the_critics_have_no_loss
     assert torch.equal(loop.generator.objective.norm.running_mean, torch.zeros(2))
 
 
+def test_averages_take_nothing_of_a_bad_step() -> None:
+    loop = _loop("skip", make=lambda p: torch.optim.Adam(p, lr=0.1), average=True)  # averages every step
+    loop.step(_batch(0), 0)
+    average = loop.generator.average
+    before = [t.clone() for t in (*average.averages.values(), *average.buffers.values(), average.updates)]
+    loop.step(_batch(1, float("nan")), 1)
+    assert _same(before, [*average.averages.values(), *average.buffers.values(), average.updates])
+
+
+class _Shows(_Side):
+    """Shows what it makes, which moves its statistics."""
+
+    def present(self, batch):
+        return {"seen": self.norm(batch["s"]["x"])}
+
+
+class _Breaks(_Side):
+    def forward(self, batch, shared):
+        return {"critic/nan": self.layer(shared["seen"]).mean() * batch["s"]["factor"]}, {}
+
+
+def test_statistics_come_back_in_the_strict_order_where_only_the_critics_fail() -> None:
+    players = (Player(side("side"), lambda p: torch.optim.SGD(p, lr=0.1)) for side in (_Shows, _Breaks))
+    loop = AdversarialLoop(*players, Runtime("cpu", "fp32"), order="strict", on_fault="skip")
+    loop.step({"s": {**_batch(0)["s"], "factor": torch.tensor(float("nan"))}}, 0)
+    assert torch.equal(loop.generator.objective.norm.running_mean, torch.zeros(2))
+    assert loop.generator.objective.norm.num_batches_tracked == 0
+
+
+def test_a_fault_that_nobody_asks_for_is_raised_in_the_end() -> None:
+    loop = _loop("stop")
+    state = copy.deepcopy(loop.state_dict())
+    loop.step(_batch(0, float("nan")), 0)
+    with pytest.raises(FloatingPointError, match=r"generator/mean.* in step 0, and nobody has asked"):
+        for step in range(1, 200):
+            loop.step(_batch(step), step)
+    loop.load_state_dict(state)
+    for step in range(200):
+        loop.step(_batch(step), step)  # good ones are forgotten
+    assert loop.fault(now=True) is None
+    assert not torch.equal(
+        loop.generator.parameters[0], state["players"]["generator"]["objective"]["norm.weight"]
+    )
+
+
 def test_an_unknown_policy_is_refused() -> None:
     with pytest.raises(ValueError, match="on_fault must be one of"):
         FaultWatch("ignore", lambda t: lambda: t)
@@ -278,3 +323,42 @@ def test_a_loss_that_is_not_finite_is_a_fault_in_fp16_too_and_no_matter_of_scale
     assert fault.names == ("steep",)
     assert loop.rates()["scale/generator"] == scale
     assert all(torch.isfinite(t).all() for t in _everything(loop))
+
+
+class _Kink(nn.Module):
+    """A finite loss whose gradient is NaN: at the root of nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, batch, shared):
+        return {"root": (self.weight * 0).square().sqrt().sum()}, {}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_gradient_that_no_scale_mends_is_a_fault_in_every_precision(precision: str) -> None:
+    player = Player(_Kink(), lambda p: torch.optim.Adam(p, lr=0.1))
+    loop = AdversarialLoop(player, None, Runtime("cpu", precision))
+    for step in range(40):
+        loop.step({"s": {"x": torch.ones(1)}}, step)
+        if (fault := loop.fault(now=True)) is not None:
+            break
+    assert fault is not None
+    assert fault.names == ("gradients of the generator",)
+    assert fault.step == (0 if precision == "fp32" else player.skipped)
+    assert player.skipped < 20
+
+
+def test_a_skipped_step_in_fp16_is_not_averaged() -> None:
+    torch.manual_seed(0)
+    player = Player(
+        _Steep("steep"),
+        lambda p: torch.optim.Adam(p, lr=0.1),
+        average=lambda m: ExponentialMovingAverage(m, decay=0.5),
+    )
+    loop = AdversarialLoop(player, None, Runtime("cpu", "fp16"))
+    loop.step(_slope(1e30), 0)
+    assert player.average.updates == 0
+    loop.step(_slope(CALM), 1)
+    assert player.average.updates == 1

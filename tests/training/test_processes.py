@@ -74,6 +74,13 @@ def _mistake() -> None:
     raise InputError("a list", got="none", fix="name one")
 
 
+def _noise() -> Tensor:
+    """What is drawn after the processes' ways have parted."""
+    torch.manual_seed(5)
+    Runtime("cpu", "fp32").diverge(5)
+    return torch.rand(3)
+
+
 def _everything() -> dict[str, object]:
     """All that two processes are asked to do, in one pair of them: starting them takes seconds."""
     trained = {
@@ -81,6 +88,8 @@ def _everything() -> dict[str, object]:
         "fp32": _train(4, norm=True),
         "fp16": _train(4, norm=True, precision="fp16"),
         "poisoned": _train(4, norm=True, poison=2),
+        "poisoned in fp16": _train(4, norm=True, precision="fp16", poison=2),
+        "noise": _noise(),
         "synchronised": _train(4, norm=True, synchronise=True),
         "accumulated": _train(4, norm=False, accumulate=2),
     }
@@ -193,7 +202,15 @@ def test_processes_stay_the_same_bit_for_bit(two: list[dict], name: str) -> None
     _compare(two[0][name]["state"], two[1][name]["state"], 0.0)
 
 
+def test_every_process_draws_noise_of_its_own(two: list[dict]) -> None:
+    torch.manual_seed(5)
+    assert torch.equal(two[0]["noise"], torch.rand(3))
+    assert not torch.equal(two[0]["noise"], two[1]["noise"])
+
+
 def test_a_fault_of_one_process_is_undone_in_all(two: list[dict]) -> None:
     assert [found["poisoned"]["fault"] for found in two] == [2, 2]
-    assert all(torch.isfinite(value).all() for value in two[0]["poisoned"]["state"].values())
+    assert [found["poisoned in fp16"]["fault"] for found in two] == [2, 2]
+    for name in ("poisoned", "poisoned in fp16"):
+        assert all(torch.isfinite(value).all() for value in two[0][name]["state"].values())
     assert [found["fp32"]["fault"] for found in two] == [None, None]

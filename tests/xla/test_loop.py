@@ -48,6 +48,25 @@ def test_graphs_are_few_and_nothing_in_a_step_waits_for_the_host() -> None:
     assert _transfers() == read
 
 
+def test_what_is_done_between_steps_and_phases_that_come_back_make_no_graph() -> None:
+    loop = loop_on("xla")
+    objective = loop.generator.objective
+
+    def stage(noise: bool, first: int) -> None:
+        objective.noise = noise
+        play(loop, first, first + 6)
+        weights(loop)  # as a checkpoint does
+        with loop.generator.settled(), torch.no_grad():  # as pictures do
+            objective.net(torch.rand(2, 3, 8, 8).to(loop.runtime.device)).cpu()
+
+    stage(True, 0)
+    stage(False, 6)
+    compiled = xla.compilations()
+    stage(True, 12)
+    stage(False, 18)
+    assert xla.compilations() == compiled
+
+
 def test_a_new_shape_is_a_new_graph() -> None:
     """So that the test before this one can fail."""
     loop = loop_on("xla")
