@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing.connection import wait
 from typing import Any
 
 import torch
@@ -38,8 +39,13 @@ def from_processes(
                 batch = next(batches)
             except StopIteration:
                 return
-            except RuntimeError as error:
-                if "DataLoader worker" not in str(error):
+            except (
+                RuntimeError,
+                OSError,
+                EOFError,
+            ) as error:  # cut short by a death
+                # What a process holds is closed a moment before it is gone.
+                if not wait([worker.sentinel for worker in batches._workers], timeout=1):  # type: ignore[attr-defined]
                     raise
                 got = "one that was killed, often by the system, for want of memory or of shared memory"
                 fix = "use fewer workers or smaller batches, or give them more memory (/dev/shm is shared memory)"

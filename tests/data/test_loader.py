@@ -403,6 +403,30 @@ def test_a_worker_that_is_killed_is_one_clear_error_and_takes_the_others_along(d
     assert multiprocessing.active_children() == []
 
 
+def test_a_death_that_cuts_the_hand_over_of_a_batch_short_is_the_same_error(datasets, monkeypatch):
+    batches = DomainLoader(datasets, 2, workers=1).iterate(0, 1000)
+    next(batches)
+
+    def cut(self):
+        for worker in self._workers:
+            worker.kill()
+            worker.join()
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    monkeypatch.setattr(torch.utils.data.dataloader._MultiProcessingDataLoaderIter, "_next_data", cut)
+    with pytest.raises(InputError, match="a loader worker"):
+        next(batches)
+
+
+def test_what_goes_wrong_in_a_worker_that_lives_is_its_own_error(datasets, monkeypatch):
+    def broken(self, step):
+        raise RuntimeError(f"step {step} is broken")
+
+    monkeypatch.setattr(DomainLoader, "batch", broken)
+    with pytest.raises(RuntimeError, match="step 0 is broken"):
+        next(DomainLoader(datasets, 2, workers=1).iterate(0, 4))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_workers_leave_signals_to_the_run(datasets, number):
     batches = DomainLoader(datasets, 2, workers=2).iterate(0, 12)
