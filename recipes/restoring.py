@@ -12,6 +12,7 @@ from gancomponents._tensors import read_safetensors
 from gancomponents.errors import InputError, printable
 from gancomponents.training import AdversarialLoop, Player, checkpoint
 from recipes.damage import blamed_on
+from recipes.resuming import named
 
 #: For each player, its networks' prefix in its objective, and the set of weights that a checkpoint has of them.
 _NETWORKS = {"generator": ("model.", "model"), "critic": ("critics.", "critics")}
@@ -50,7 +51,7 @@ def read(sources: Mapping[str, Path], loop: AdversarialLoop) -> Start:
     Raises:
         InputError: where a checkpoint is damaged, or lacks something that the networks need.
     """
-    with blamed_on(" and ".join(map(str, sources.values()))):
+    with blamed_on(named(sources)):
         return _read({key: _Source(path) for key, path in sources.items()}, loop)
 
 

@@ -47,7 +47,12 @@ class Plan:
         return len(self.sources) == 1 and found == [checkpoints.absolute()]
 
     def __str__(self) -> str:
-        return " and ".join(str(path) for path in self.sources.values())
+        return named(self.sources)
+
+
+def named(sources: Mapping[str, Path]) -> str:
+    """Checkpoints to start from, for messages."""
+    return " and ".join(map(str, sources.values()))
 
 
 def parse(values: Sequence[str] | None, load_paths: object = None) -> Request | None:

@@ -18,6 +18,7 @@ from recipes.folder import RunFolder
 from recipes.phases import Moment, Timeline
 from recipes.progress import Clock, Progress
 from recipes.report import write_report
+from recipes.resuming import named
 from recipes.stopping import StopRequest, let_others_speak, terminable
 
 if TYPE_CHECKING:
@@ -52,9 +53,7 @@ class Session:
         except KeyboardInterrupt as stop:
             if stop.args:
                 raise
-            last = checkpoint.newest(self.folder.checkpoints)
-            left = f"; {last} is whole" if last is not None else ""
-            raise KeyboardInterrupt(f"interrupted{left}; {self._way_on()}") from None
+            raise KeyboardInterrupt(f"interrupted; {self._left('')}") from None
         except RuntimeError as error:
             if not (self.processes.first and self.processes.has_lost_another(error)):
                 raise
@@ -72,7 +71,7 @@ class Session:
         self._prepare()
         self.timeline = recipe.timeline()
         self.total = recipe.steps if recipe.steps is not None else self.timeline.steps(recipe.epochs or 0)
-        where = f"from {' and '.join(map(str, start.values()))}" if start else "from the start"
+        where = f"from {named(start)}" if start else "from the start"
         what = f"{self.name}: {recipe.length} {where} on {recipe.runtime}"
         print(f"{what}; pictures in {folder.samples}", flush=True)
         if found is not None:
@@ -80,7 +79,7 @@ class Session:
         system.fetch(afresh=found is None)
         recipe.runtime.diverge(recipe.seed)
         if found is not None:
-            with blamed_on(" and ".join(map(str, start.values()))):
+            with blamed_on(named(start)):
                 recipe.loop.load_state_dict(found.loop)
         self.processes.broadcast(player.objective for player in recipe.loop.players.values())
         first = 0 if found is None else found.step
@@ -99,11 +98,14 @@ class Session:
 
     def _with_way_on(self, error: InputError) -> InputError:
         """The same, saying what is left and how to go on."""
+        fix = f"{error.fix}; {self._left(error.fix)}"
+        return InputError(error.what, expected=error.expected, got=error.got, fix=fix)
+
+    def _left(self, said: str) -> str:
+        """The last whole checkpoint, unless it has been said, and how to go on from it."""
         last = checkpoint.newest(self.folder.checkpoints)
-        how = self._way_on()
-        if last is not None and str(last) not in error.fix:
-            how = f"{last} is whole; {how}"
-        return InputError(error.what, expected=error.expected, got=error.got, fix=f"{error.fix}; {how}")
+        whole = "" if last is None or str(last) in said else f"{last} is whole; "
+        return whole + self._way_on()
 
     def _way_on(self) -> str:
         return f"go on with the same command and --output {self.folder.path} --resume auto"
@@ -168,10 +170,9 @@ class Session:
 
     def _check_step(self, start: Mapping[str, Path], step: int, total: int) -> None:
         if step > total:
-            name = " and ".join(str(path) for path in start.values())
             fix = f"pass --steps {step} or more"
             expected = f"a checkpoint of at most {total} steps"
-            raise InputError(name, expected=expected, got=f"one at step {step}", fix=fix)
+            raise InputError(named(start), expected=expected, got=f"one at step {step}", fix=fix)
 
     def _batches(self, first: int) -> Generator[Batch]:
         recipe = self.recipe
@@ -289,15 +290,19 @@ class Session:
     def _save(self, step: int) -> None:
         recipe = self.recipe
         state = {"step": step, "before": self.before, "loop": recipe.loop.state_dict()}
-        listed, named = Stays(self.timeline, recipe.keep_every, recipe.keep_from), self.folder.before_fault()
-        folder = self.folder.checkpoints
-
-        def stays(step: int) -> bool:
-            return listed(step) or f"step_{step:08d}" == named
+        listed = Stays(self.timeline, recipe.keep_every, recipe.keep_from)
 
         def write() -> None:
+            folder, named = self.folder.checkpoints, self.folder.before_fault()
             metrics_log.sync(self.folder.metrics)
-            checkpoint.save(folder, step, state, self._weights(), recipe.keep, stays=stays)
+            checkpoint.save(
+                folder,
+                step,
+                state,
+                self._weights(),
+                recipe.keep,
+                stays=lambda step: listed(step) or f"step_{step:08d}" == named,
+            )
 
         self.processes.first_does(write)
 

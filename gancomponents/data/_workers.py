@@ -39,12 +39,8 @@ def from_processes(
                 batch = next(batches)
             except StopIteration:
                 return
-            except (
-                RuntimeError,
-                OSError,
-                EOFError,
-            ) as error:  # cut short by a death
-                # What a process holds is closed a moment before it is gone.
+            except (RuntimeError, OSError, EOFError) as error:
+                # Cut short by a death? What a process holds is closed a moment before it is gone.
                 if not wait([worker.sentinel for worker in batches._workers], timeout=1):  # type: ignore[attr-defined]
                     raise
                 got = "one that was killed, often by the system, for want of memory or of shared memory"

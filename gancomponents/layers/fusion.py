@@ -85,6 +85,22 @@ def _pairs(module: nn.Module, inputs: tuple[Any, ...]) -> list[tuple[_Conv, nn.M
     ]
 
 
+def scale_and_shift(
+    mean: Tensor, variance: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor]:
+    """What a batch norm of these statistics multiplies each channel by, and then adds.
+
+    Ioffe and Szegedy 2015, algorithm 2, line 11.
+
+    >>> one = torch.ones(1)
+    >>> scale_and_shift(3 * one, 4 * one, None, one, 0.0)
+    (tensor([0.5000]), tensor([-0.5000]))
+    """
+    scale = (variance + eps).rsqrt()
+    scale = scale if weight is None else scale * weight
+    return scale, -mean * scale if bias is None else bias - mean * scale
+
+
 def _is_norm(layer: nn.Module) -> bool:
     """Batch norm of any kind that keeps running statistics, frozen ones included."""
     return isinstance(getattr(layer, "running_var", None), Tensor) and not isinstance(
@@ -95,10 +111,7 @@ def _is_norm(layer: nn.Module) -> bool:
 def _fold(conv: _Conv, norm: Any) -> None:
     if parametrize.is_parametrized(conv, "weight"):
         parametrize.remove_parametrizations(conv, "weight")
-    scale = (norm.running_var + norm.eps).rsqrt()
-    scale = scale if norm.weight is None else scale * norm.weight
-    shift = -norm.running_mean * scale
-    shift = shift if norm.bias is None else shift + norm.bias
+    scale, shift = scale_and_shift(norm.running_mean, norm.running_var, norm.weight, norm.bias, norm.eps)
     transposed = isinstance(conv, nn.modules.conv._ConvTransposeNd)
     axes = [1] * conv.weight.dim()
     axes[1 if transposed else 0] = -1

@@ -7,6 +7,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from gancomponents.layers.fusion import scale_and_shift
 from gancomponents.layers.precision import full_precision
 
 
@@ -76,9 +77,7 @@ def _normalise(norm: _BatchNorm, x: Tensor) -> Tensor:
     mean = sums[:-1] / total
     variance: Tensor = _Sum.apply((own_variance + (own_mean - mean).square()) * count) / total
     _track(norm, mean.detach(), variance.detach() * (total / (total - 1)))
-    scale = (variance + norm.eps).rsqrt()
-    scale = scale if norm.weight is None else scale * norm.weight
-    shift = -mean * scale if norm.bias is None else norm.bias - mean * scale
+    scale, shift = scale_and_shift(mean, variance, norm.weight, norm.bias, norm.eps)
     axes = [1, -1, *[1] * (x.dim() - 2)]
     return torch.addcmul(shift.reshape(axes), wide, scale.reshape(axes)).to(x.dtype)
 

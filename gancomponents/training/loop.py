@@ -140,7 +140,9 @@ class AdversarialLoop:
     def _play(self, names: Sequence[str], parts: Sequence[Batch]) -> dict[str, Losses]:
         """The losses of these sides, detached, who play each part in turn; their gradients are there afterwards."""
         found: dict[str, list[Losses]] = {name: [] for name in names}
-        vectors = SpectralVectors(player.objective for player in self.players.values())
+        # Looked for only where there is a second part to put them back for.
+        objectives = [player.objective for player in self.players.values()] if len(parts) > 1 else []
+        vectors = SpectralVectors(objectives)
         for part in parts:
             vectors.restore()
             outputs = {} if "generator" in names else self._present(part)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gancomponents.errors import InputError
+from gancomponents.layers.fusion import scale_and_shift
 from gancomponents.training.processes import Processes
 
 
@@ -162,8 +163,7 @@ def _batch_norm(
     if training or mean is None or variance is None:
         return torch.native_batch_norm(x, weight, bias, mean, variance, training, momentum, eps)[0]
     shape = [1, -1, *(1,) * (x.dim() - 2)]
-    scale = (variance + eps).rsqrt() if weight is None else weight * (variance + eps).rsqrt()
-    shift = -mean * scale if bias is None else bias - mean * scale
+    scale, shift = scale_and_shift(mean, variance, weight, bias, eps)
     return (x * scale.reshape(shape) + shift.reshape(shape)).to(x.dtype)
 
 
