@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gancomponents.layers import AtrousConv2d
 from gancomponents.layers.checks import check_positive
 
 #: Channels of a bottleneck's output over those of its 3x3 convolution.
@@ -49,7 +50,7 @@ class Bottleneck(nn.Module):
         first, second = (stride, 1) if stride_first else (1, stride)
         self.conv1 = nn.Conv2d(in_channels, channels, 1, stride=first, bias=False)
         self.bn1 = norm(channels)
-        self.conv2 = nn.Conv2d(
+        self.conv2 = AtrousConv2d(
             channels, channels, 3, stride=second, padding=dilation, dilation=dilation, bias=False
         )
         self.bn2 = norm(channels)

@@ -1,5 +1,6 @@
 """Layers: convolution and residual blocks, up-sampling, norms, spectral norm, initialisation, checkpointing."""
 
+from gancomponents.layers.atrous import AtrousConv2d
 from gancomponents.layers.blocks import ConvBlock, PaddingMode, PreActivationBlock, ResidualBlock, leaky_relu
 from gancomponents.layers.checkpointing import checkpointed
 from gancomponents.layers.fusion import fuse_batch_norms
@@ -20,6 +21,7 @@ from gancomponents.layers.upsample import UpsampleNearest, upsample_nearest
 __all__ = [
     "SPADE",
     "AdaptiveInstanceNorm",
+    "AtrousConv2d",
     "ChannelLayerNorm",
     "ConvBlock",
     "InstanceNorm",

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from torch import Tensor, nn
 
+from gancomponents.layers.atrous import AtrousConv2d
 from gancomponents.layers.checks import check_positive
 from gancomponents.layers.norms import AdaptiveInstanceNorm, InstanceNorm
 from gancomponents.layers.spectral import spectral_norm
@@ -90,7 +91,7 @@ class ConvBlock(nn.Module):
         normaliser = norm(out_channels) if norm is not None else None
         if bias is None:
             bias = not isinstance(normaliser, _CENTRING)
-        self.conv = nn.Conv2d(
+        self.conv = AtrousConv2d(
             in_channels,
             out_channels,
             kernel_size,

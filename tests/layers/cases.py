@@ -51,6 +51,12 @@ CASES: list[Case | Elsewhere] = [
         for name, norm in _NORMS.items()
         for spectral in (False, True)
     ),
+    Case(
+        "layers.AtrousConv2d",
+        lambda: layers.AtrousConv2d(3, 4, 3, padding=6, dilation=6),
+        _x,
+        lambda b: (b, 4, 7, 6),
+    ),
     Case("layers.SyncBatchNorm", lambda: layers.SyncBatchNorm(3), _x, lambda b: (b, 3, 7, 6)),
     Case(
         "layers.ConvBlock",
