@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from gancomponents.errors import check_whole
+from gancomponents.layers.precision import without_autocast
 from gancomponents.training.accumulation import SpectralVectors, mean_losses, split
 from gancomponents.training.faults import ELSEWHERE, Buffers, Fault, FaultWatch
 from gancomponents.training.player import Batch, Clock, Losses, Player
@@ -158,11 +159,21 @@ class AdversarialLoop:
         self, name: str, batch: Batch, shared: dict[str, Any], parts: int
     ) -> tuple[Losses, dict[str, Any]]:
         """Losses, detached, and outputs of one side on one of so many parts; adds its gradients."""
-        with self.runtime.autocast():
-            losses, outputs = self._forward[name](batch, shared)
-        if losses:
-            self.players[name].backward(losses, parts)
-        return {name: loss.detach() for name, loss in losses.items()}, outputs
+        player = self.players[name]
+        pieces: Sequence[Batch] = [batch]
+        if getattr(player.objective, "by_domain", False):
+            pieces = [{domain: data} for domain, data in batch.items()]
+        found: Losses = {}
+        outputs: dict[str, Any] = {}
+        with self.runtime.autocast():  # around them all: the weights are cast once
+            for piece in pieces:
+                losses, more = self._forward[name](piece, shared)
+                outputs |= more
+                if losses:
+                    with without_autocast(next(iter(losses.values()))):
+                        player.backward(losses, parts)
+                found |= {term: loss.detach() for term, loss in losses.items()}
+        return found, outputs
 
     def _present(self, batch: Batch) -> dict[str, Any]:
         with self.runtime.autocast():

@@ -27,6 +27,10 @@ class Objective(Protocol):
 
     ``forward(batch, shared)`` returns the losses, scalars that are already weighted, and detached outputs that
     the other side may reuse; ``shared`` is what the other side returned in the same step, or empty.
+
+    One whose terms have data of one domain each may say so by an attribute ``by_domain = True``. The loop then
+    passes a batch's domains one after the other, each with its backward pass, so that the graph of one alone is in
+    memory; the gradients are the same.
     """
 
     def __call__(self, batch: Batch, shared: Mapping[str, Any]) -> tuple[Losses, dict[str, Any]]: ...

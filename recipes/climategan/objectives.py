@@ -42,6 +42,8 @@ class GeneratorObjective(nn.Module):
         painter: the painter's terms.
     """
 
+    by_domain = True  # no term has data of two
+
     def __init__(
         self,
         model: ClimateGAN,
