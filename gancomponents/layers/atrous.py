@@ -35,7 +35,7 @@ class AtrousConv2d(nn.Conv2d):
         if torch.is_autocast_enabled("cpu"):
             dtype = torch.get_autocast_dtype("cpu")
             x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
-        y: Tensor = _ByTaps.apply(x, weight, bias, self.dilation[0])  # type: ignore[no-untyped-call]
+        y: Tensor = _ByTaps.apply(x, weight, bias, self.dilation[0])
         return y
 
     def _wide(self) -> bool:
@@ -66,11 +66,11 @@ class _ByTaps(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias, _ = ctx.needs_input_grad
         padding = ctx.dilation * (weight.shape[-1] // 2)
-        found = [None, None, None, None]
+        found: list[Tensor | None] = [None, None, None, None]
         if of_x:
             found[0] = conv2d_input(x.shape, weight, gradient, padding=padding, dilation=ctx.dilation)
         if of_weight:

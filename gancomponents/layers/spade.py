@@ -5,17 +5,22 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gancomponents.layers.checkpointing import checkpointed
 from gancomponents.layers.checks import check_positive
+from gancomponents.layers.modulation import modulate
 from gancomponents.layers.norms import InstanceNorm
 from gancomponents.layers.spectral import spectral_norm
 from gancomponents.layers.upsample import upsample_nearest
+
+_SLOPE = 0.2  # of every leaky ReLU
 
 
 class SPADE(nn.Module):
     """A norm whose scale and shift are read, pixel by pixel, from a conditioning map.
 
     Park et al. 2019, "Semantic Image Synthesis with Spatially-Adaptive Normalization", eq. 1, with the scale
-    written as 1 + gamma so that zero weights leave the norm alone. One convolution yields gamma and beta.
+    written as 1 + gamma so that zero weights leave the norm alone. One convolution yields gamma and beta. The
+    hidden layer, much wider than either end, is not kept for the backward pass, but computed again from ``cond``.
 
     Args:
         channels: channels of the features.
@@ -57,15 +62,32 @@ class SPADE(nn.Module):
         self.gamma_beta = nn.Conv2d(hidden_channels, 2 * channels, kernel_size, padding=kernel_size // 2)
 
     def forward(self, x: Tensor, cond: Tensor) -> Tensor:
+        self._check(x, cond)
+        return self.modulated(self.norm(x), cond)
+
+    def modulated(self, normalised: Tensor, cond: Tensor, slope: float | None = None) -> Tensor:
+        """What follows the norm: features that are normalised already, scaled and shifted.
+
+        Args:
+            normalised: what the norm made of the features.
+            cond: as in ``forward``.
+            slope: of a leaky ReLU that follows in the same pass; None for none.
+        """
+        self._check(normalised, cond)
+        cond = upsample_nearest(cond, (normalised.shape[-2], normalised.shape[-1]))
+        return modulate(normalised, checkpointed(self._scale_and_shift, self, cond), slope)  # eq. 1
+
+    def _scale_and_shift(self, cond: Tensor) -> Tensor:
+        gamma_beta: Tensor = self.gamma_beta(F.relu_(self.shared(cond)))
+        return gamma_beta
+
+    def _check(self, x: Tensor, cond: Tensor) -> None:
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise ValueError(f"x must be (B, {self.channels}, H, W), got {tuple(x.shape)}: match it")
         if cond.ndim != 4 or cond.shape[1] != self.cond_channels or cond.shape[0] != x.shape[0]:
             raise ValueError(
                 f"cond must be ({x.shape[0]}, {self.cond_channels}, h, w), got {tuple(cond.shape)}: match it"
             )
-        cond = upsample_nearest(cond, (x.shape[-2], x.shape[-1]))
-        gamma, beta = self.gamma_beta(F.relu_(self.shared(cond))).chunk(2, dim=1)
-        return self.norm(x) * (1 + gamma) + beta  # eq. 1
 
 
 class SPADEResidualBlock(nn.Module):
@@ -133,13 +155,17 @@ class SPADEResidualBlock(nn.Module):
                 if conv is not None:
                     spectral_norm(conv)
         self.activate_output = activate_output
+        self._stateless = isinstance(self.norm_0.norm, InstanceNorm)
 
     def forward(self, x: Tensor, cond: Tensor) -> Tensor:
         cond = upsample_nearest(cond, (x.shape[-2], x.shape[-1]))  # once for all norms
+        normalised = self.norm_0.norm(x)
         shortcut = x
         if self.norm_shortcut is not None and self.conv_shortcut is not None:
-            shortcut = self.conv_shortcut(self.norm_shortcut(x, cond))
-        y = self.conv_0(F.leaky_relu_(self.norm_0(x, cond), 0.2))
-        y = self.conv_1(F.leaky_relu_(self.norm_1(y, cond), 0.2))
+            # Without a state both norms give the same.
+            own = normalised if self._stateless else self.norm_shortcut.norm(x)
+            shortcut = self.conv_shortcut(self.norm_shortcut.modulated(own, cond))
+        y = self.conv_0(self.norm_0.modulated(normalised, cond, _SLOPE))
+        y = self.conv_1(self.norm_1.modulated(self.norm_1.norm(y), cond, _SLOPE))
         y = shortcut + y
-        return F.leaky_relu_(y, 0.2) if self.activate_output else y
+        return F.leaky_relu_(y, _SLOPE) if self.activate_output else y

@@ -70,18 +70,17 @@ class SpectralNorm(nn.Module):
             self._iterate(weight)
 
     def forward(self, weight: Tensor) -> Tensor:
-        with without_autocast(weight):
-            with torch.no_grad():
-                if self.training or self.update_in_eval:
-                    product = self._iterate(weight)
-                else:
-                    matrix = _matrix(weight, self.dim, weight)
-                    product = matrix @ _in_memory_order(self._v.to(matrix.dtype), weight, self.dim)
-                # Copies, for the backward: DistributedDataParallel overwrites buffers before every forward.
-                u, v = self._u.to(product.dtype, copy=True), self._v.to(product.dtype, copy=True)
-                sigma = (u * product).sum()  # u^T W v
-            normalised: Tensor = _Normalised.apply(weight, u, v, sigma, self.dim)  # type: ignore[no-untyped-call]
-            return normalised
+        with without_autocast(weight), torch.no_grad():
+            if self.training or self.update_in_eval:
+                product = self._iterate(weight)
+            else:
+                matrix = _matrix(weight, self.dim, weight)
+                product = matrix @ _in_memory_order(self._v.to(matrix.dtype), weight, self.dim)
+            # Copies, for the backward: DistributedDataParallel overwrites buffers before every forward.
+            u, v = self._u.to(product.dtype, copy=True), self._v.to(product.dtype, copy=True)
+            sigma = (u * product).sum()  # u^T W v
+        normalised: Tensor = _Normalised.apply(weight, u, v, sigma, self.dim)
+        return normalised
 
     def extra_repr(self) -> str:
         return f"update_in_eval={self.update_in_eval}, eps={self.eps}"
@@ -112,17 +111,16 @@ class _Normalised(torch.autograd.Function):
         return weight / sigma.to(weight.dtype)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         weight, u, v, sigma = ctx.saved_tensors
-        with without_autocast(weight):
-            matrix, g = _matrix(weight, ctx.dim, weight), _matrix(gradient, ctx.dim, weight)
-            v = _in_memory_order(v, weight, ctx.dim)
-            if torch.is_grad_enabled():  # for a second derivative
-                sigma = (u * (matrix @ v)).sum()
-            # dL/dW = G / sigma - <G, W> / sigma^2 u v^T
-            inner = torch.dot(g.flatten(), matrix.flatten()) if g.is_cpu else (g * matrix).sum()
-            found = (g / sigma).addr_(u * (inner / sigma**2), v, alpha=-1)
-            return _from_matrix(found, weight, ctx.dim).to(weight.dtype), None, None, None, None
+        matrix, g = _matrix(weight, ctx.dim, weight), _matrix(gradient, ctx.dim, weight)
+        v = _in_memory_order(v, weight, ctx.dim)
+        if torch.is_grad_enabled():  # for a second derivative
+            sigma = (u * (matrix * v).sum(1)).sum()
+        # dL/dW = G / sigma - <G, W> / sigma^2 u v^T
+        inner = torch.dot(g.flatten(), matrix.flatten()) if g.is_cpu else (g * matrix).sum()
+        found = (g / sigma).addr_(u * (inner / sigma**2), v, alpha=-1)
+        return _from_matrix(found, weight, ctx.dim).to(weight.dtype), None, None, None, None
 
 
 # A channels-last weight is a matrix of its rows as it lies in memory, if the columns are taken in that order.

@@ -12,7 +12,13 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import parametrize
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gancomponents.layers import raw_weight, spectral_norm, spectral_norms, update_spectral_norms_in_eval
+from gancomponents.layers import (
+    SpectralNorm,
+    raw_weight,
+    spectral_norm,
+    spectral_norms,
+    update_spectral_norms_in_eval,
+)
 
 
 def test_converges_to_the_largest_singular_value() -> None:
@@ -293,3 +299,24 @@ def test_undoing_the_norm_of_a_copy_leaves_the_original_alone() -> None:
     assert type(twin) is nn.Conv2d
     torch.testing.assert_close(layer.weight, twin.weight)
     assert parametrize.is_parametrized(layer, "weight")
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_channels_last_weights_are_normalised_alike(training: bool) -> None:
+    torch.manual_seed(0)
+    plain = spectral_norm(nn.Conv2d(5, 7, 3)).double().train(training)
+    other = copy.deepcopy(plain).to(memory_format=torch.channels_last)
+    weighting = torch.randn(7, 5, 3, 3, dtype=torch.float64)
+    gradients = []
+    for layer in (plain, other):
+        (layer.weight * weighting).sum().backward()
+        gradients.append(raw_weight(layer).grad)
+    torch.testing.assert_close(*gradients)
+    assert gradients[1].stride() == raw_weight(other).stride() != gradients[0].stride()
+    torch.testing.assert_close(vectors(other), vectors(plain))
+
+
+def test_second_derivatives_are_exact() -> None:
+    norm = SpectralNorm(torch.randn(3, 4, dtype=torch.float64)).eval()
+    weight = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(norm, weight)

@@ -189,3 +189,45 @@ def test_a_side_without_a_loss_stands_still() -> None:
     assert set(losses) == {"gan"}
     assert all(torch.equal(a, b) for a, b in zip(before, loop.critic.parameters, strict=True))
     loop.critic.objective.forward = forward
+
+
+class _ByDomain(nn.Module):
+    """Counts the graphs that are alive at once."""
+
+    by_domain = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 1)
+        self.alive, self.seen = 0, []
+
+    def forward(self, batch, shared):
+        self.seen.append(tuple(batch))
+        losses = {}
+        for domain, data in batch.items():
+            loss = self.net(data["x"]).square().mean()
+            self.alive += 1
+            loss.register_hook(self._went)
+            losses[domain] = loss
+        self.most = max(getattr(self, "most", 0), self.alive)
+        return losses, {domain: loss.detach() for domain, loss in losses.items()}
+
+    def _went(self, gradient):
+        self.alive -= 1
+
+
+def test_domains_that_stand_alone_are_passed_one_after_the_other() -> None:
+    batch = {domain: {"x": torch.randn(3, 2)} for domain in ("s", "r", "rf")}
+    found = []
+    for apart in (True, False):
+        torch.manual_seed(0)
+        objective = _ByDomain()
+        objective.by_domain = apart
+        loop = AdversarialLoop(
+            Player(objective, lambda p: torch.optim.SGD(p, lr=0.1)), None, Runtime("cpu", "fp32")
+        )
+        losses = loop.step(batch, 0)
+        assert objective.most == (1 if apart else 3)
+        assert objective.seen == ([("s",), ("r",), ("rf",)] if apart else [("s", "r", "rf")])
+        found.append((losses, [p.detach() for p in objective.parameters()]))
+    torch.testing.assert_close(*found)
