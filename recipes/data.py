@@ -6,12 +6,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gancomponents.data import (
     DOMAINS,
     BucketiseDepth,
+    Compose,
     CycleToLongest,
     DepthTarget,
     DomainDataset,
@@ -19,6 +19,7 @@ from gancomponents.data import (
     FileList,
     JointTransform,
     Mixing,
+    SampleCache,
     ShuffledDomains,
     StopAtShortest,
     TemperatureMixing,
@@ -80,6 +81,9 @@ class Data:
         max_samples: use this many rows from the top of every training list; all where None.
         workers: loader processes; 0 loads in a thread beside the training step.
         stretch: stretch each image to the full range [-1, 1], as the published system does.
+        cache: folder in which decoded samples are kept for later epochs and runs, see
+            `gancomponents.data.SampleCache`; None decodes every file each time.
+        cache_gib: GiB that the samples in there take at most.
     """
 
     def __init__(
@@ -104,6 +108,8 @@ class Data:
         max_samples: int | None = None,
         workers: int = 0,
         stretch: bool = False,
+        cache: str | None = None,
+        cache_gib: float = 64,
     ):
         for name, lists in {"train": train, "val": val, "truth": truth or {}}.items():
             if not isinstance(lists, Mapping) or not all(isinstance(x, str | None) for x in lists.values()):
@@ -126,6 +132,7 @@ class Data:
         self.colour_jitter, self.target_stride = colour_jitter, target_stride
         self.batch_size, self.max_samples = batch_size, max_samples
         self.workers, self.stretch = workers, stretch
+        self.cache, self.cache_gib = cache, cache_gib
         self.folder: Path | None = None
         self._check()
 
@@ -163,6 +170,8 @@ class Data:
                 raise ValueError(
                     f"tasks must not have d in {relative[0]} with depth_buckets: its depth has no scale"
                 )
+        if not self.cache_gib > 0:
+            raise ValueError(f"cache_gib must be above 0, got {self.cache_gib}: None as cache keeps nothing")
         if self.mixing is not None:
             check_mixing(self.mixing)
         self._check_batches()
@@ -303,7 +312,7 @@ class Data:
         self,
         files: Path | FileList,
         domain: str,
-        transform: "_Transform",
+        transform: Compose,
         seed: int,
         max_samples: int | None = None,
     ) -> DomainDataset:
@@ -323,9 +332,16 @@ class Data:
             partial=self.incomplete == "keep" and domain != "rf",  # the painter paints under every mask
             min_size=self.size,
             seed=seed,
+            cache=self._cache(),
         )
 
-    def _transform(self, *, train: bool) -> "_Transform":
+    def _cache(self) -> SampleCache | None:
+        if self.cache is None:
+            return None
+        folder = Path(os.path.expandvars(self.cache)).expanduser()
+        return SampleCache(folder, limit=max(1, int(self.cache_gib * 2**30)))
+
+    def _transform(self, *, train: bool) -> Compose:
         small = -(-self.size // self.target_stride)
         joint = JointTransform(
             self.size,
@@ -335,7 +351,11 @@ class Data:
             target_sizes={"d": small, "s": small},
             colour_jitter=self.colour_jitter,
         )
-        return _Transform(joint, self.depth_buckets)
+        return (
+            joint
+            if self.depth_buckets is None
+            else Compose([joint, BucketiseDepth(buckets=self.depth_buckets)])
+        )
 
     def _plain(self, name: str, domain: str, stored_as: str | None = None) -> DomainDataset:
         transform = JointTransform(self.size, crop=self.size, train=False, target_sizes={})
@@ -387,15 +407,3 @@ def batches(frames: DomainDataset, size: int) -> Iterator[dict[str, Tensor]]:
     for indices in alike.values():
         for start in range(0, len(indices), size):
             yield collate([frames.sample(i) for i in indices[start : start + size]], frames.tasks)
-
-
-class _Transform:
-    """The joint transform, and depth in buckets where it is learnt by classification."""
-
-    def __init__(self, joint: JointTransform, depth_buckets: int | None):
-        self.joint = joint
-        self.bucketise = None if depth_buckets is None else BucketiseDepth(buckets=depth_buckets)
-
-    def __call__(self, fields: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
-        fields = self.joint(fields, generator)
-        return fields if self.bucketise is None else self.bucketise(fields)

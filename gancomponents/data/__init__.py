@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gancomponents.data.augment import DiffAugment
+    from gancomponents.data.cache import SampleCache
     from gancomponents.data.dataset import DOMAINS, DomainDataset
     from gancomponents.data.depth import (
         DepthTarget,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "augment": ("DiffAugment",),
+    "cache": ("SampleCache",),
     "dataset": (
         "DOMAINS",
         "DomainDataset",
@@ -157,6 +159,7 @@ __all__ = [
     "RandomCrop",
     "RandomHorizontalFlip",
     "Resize",
+    "SampleCache",
     "Schedule",
     "ShuffledDomains",
     "StopAtShortest",

@@ -105,8 +105,11 @@ def decode(path: AnyPath, flags: int, max_pixels: int = MAX_PIXELS) -> npt.NDArr
     if image is None or image.shape[:2] != (header.height, header.width):
         expected, got = f"a {header.format} image", "damaged content"
         raise InputError(str(path), expected=expected, got=got, fix="replace the file")
-    if image.ndim == 3:  # OpenCV speaks BGR
-        image = image[:, :, 0] if image.shape[2] < 3 else cv2.cvtColor(image[:, :, :3], cv2.COLOR_BGR2RGB)
+    if image.ndim == 3 and image.shape[2] < 3:
+        image = image[:, :, 0]
+    # OpenCV speaks BGR unless asked; IMREAD_UNCHANGED is -1, all flags at once.
+    elif image.ndim == 3 and (flags < 0 or not flags & cv2.IMREAD_COLOR_RGB):
+        image = cv2.cvtColor(image[:, :, :3], cv2.COLOR_BGR2RGB)
     if header.orientation > 1:
         image = np.ascontiguousarray(_UPRIGHT[header.orientation](image))
     return image

@@ -1,5 +1,6 @@
 """Depth on disk: the simulator's three-channel encoding, 16-bit centimetres, inverse depth (numpy only)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -177,8 +178,12 @@ def min_max(values: npt.NDArray[np.floating] | npt.NDArray[np.integer]) -> Float
     >>> min_max(np.array([2, 3, 4])).tolist()
     [0.0, 0.5, 1.0]
     """
-    values = np.asarray(values).astype(np.float32)
-    low, high = values.min(), values.max()
+    values = np.asarray(values)
+    return _stretched(values, values.min(), values.max())
+
+
+def _stretched(values: npt.NDArray[Any], low: Any, high: Any) -> Floats:
+    values, low, high = values.astype(np.float32), np.float32(low), np.float32(high)
     return (values - low) / (high - low) if high > low else np.zeros_like(values)
 
 
@@ -225,9 +230,35 @@ class DepthTarget:
         self.stretch = relative if stretch is None else stretch
 
     def __call__(self, stored: npt.NDArray[Any]) -> Floats:
+        return self.at(stored, lambda whole: whole)
+
+    def at(self, stored: npt.NDArray[Any], take: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> Floats:
+        """What a call gives, where it is wanted: ``take(self(stored))``, without decoding the rest if that can be.
+
+        Args:
+            stored: array as stored.
+            take: picks values of a map; (H, W, ...) to (h, w, ...).
+
+        Shape: stored (H, W) or (H, W, 3); returns (h, w) float32.
+
+        Raises:
+            ValueError: an array that the domain does not have.
+
+        >>> DepthTarget("r").at(np.array([[1, 2, 3]]), lambda whole: whole[:, 1:2]).tolist()
+        [[0.5]]
+        """
         if self.domain in ("r", "rf"):
             # A grey picture may have been written with three equal channels.
-            return min_max(stored[..., 0] if stored.ndim == 3 and stored.shape[-1] == 3 else stored)
+            plane = stored[..., 0] if stored.ndim == 3 and stored.shape[-1] == 3 else stored
+            low, high = plane.min(), plane.max()
+            if not (np.isfinite(low) and np.isfinite(high)):
+                raise ValueError("expected numbers, got NaN or infinity in the inverse depth")
+            return _stretched(take(plane), low, high)
+        if stored.dtype.kind == "u" and not self.stretch:
+            return self._target(take(stored))
+        return take(self._target(stored))  # the range, or a number that is none, can be anywhere
+
+    def _target(self, stored: npt.NDArray[Any]) -> Floats:
         metres = decode_kitti_depth(stored) if self.domain == "kitti" else _simulated_metres(stored)
         values = (log_depth if self.log else inverse_depth)(metres, nearest=self.nearest)
         return min_max(values) if self.stretch else values

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["CentreCrop", "RandomCrop", "RandomHorizontalFlip", "Resize", "shared_size"]
+from gancomponents.data._places import Places, nearest
+
+__all__ = ["CentreCrop", "Mirror", "RandomCrop", "RandomHorizontalFlip", "Resize", "shared_size"]
 
 Fields = Mapping[str, Tensor]
 Size = int | Sequence[int]
@@ -80,17 +82,18 @@ class Resize:
     def _resize(self, field: Tensor, size: tuple[int, int], smooth: bool) -> Tensor:
         if tuple(field.shape[-2:]) == size:
             return field
+        if isinstance(field, Places):
+            return field.resized(size, exact=self.nearest_exact)
         if smooth and self.align_corners:
             values = field if field.is_floating_point() else field.float()
             values = functional.interpolate(values[None], size, mode="bilinear", align_corners=True)[0]
             return (values if field.is_floating_point() else values.round()).to(field.dtype)
         if not smooth and self.nearest_exact:
-            # In whole numbers: (2 i + 1) old // (2 new).
             rows, columns = (
-                (2 * torch.arange(new) + 1) * old // (2 * new)
+                torch.tensor(nearest(old, new, exact=True), device=field.device)
                 for new, old in zip(size, field.shape[-2:], strict=True)
             )
-            return field[..., rows[:, None].to(field.device), columns.to(field.device)]
+            return field[..., rows[:, None], columns]
         from torchvision import tv_tensors
         from torchvision.transforms.v2 import functional as joint
 
@@ -99,7 +102,9 @@ class Resize:
         return joint.resize(wrapped, list(size), antialias=smooth).as_subclass(Tensor)
 
     def __repr__(self) -> str:
-        return f"Resize({self.sizes}, keep_aspect_ratio={self.keep_aspect_ratio})"
+        options = ("keep_aspect_ratio", "align_corners", "nearest_exact")
+        told = ", ".join(f"{name}={getattr(self, name)}" for name in options)
+        return f"Resize({self.sizes}, smooth={sorted(self.smooth)}, {told})"
 
 
 class _Crop:
@@ -193,11 +198,24 @@ class RandomHorizontalFlip:
         self.p = p
 
     def __call__(self, fields: Fields, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        flipped = torch.rand(1, generator=generator).item() < self.p
-        return {name: field.flip(-1) if flipped else field for name, field in fields.items()}
+        return Mirror()(fields) if self.decide(generator) else dict(fields)
+
+    def decide(self, generator: torch.Generator | None = None) -> bool:
+        """Whether to mirror, drawn anew."""
+        return torch.rand(1, generator=generator).item() < self.p
 
     def __repr__(self) -> str:
         return f"RandomHorizontalFlip({self.p})"
+
+
+class Mirror:
+    """All fields mirrored left to right, as `RandomHorizontalFlip` has decided."""
+
+    def __call__(self, fields: Fields, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        return {name: field.flip(-1) for name, field in fields.items()}
+
+    def __repr__(self) -> str:
+        return "Mirror()"
 
 
 def _pair(size: Size, name: str) -> tuple[int, int]:

@@ -43,7 +43,7 @@ def read_image(path: AnyPath, *, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np
     [255, 0, 0]
     """
     cv2 = opencv()
-    return decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION, max_pixels)
+    return decode(path, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION, max_pixels)
 
 
 def image_size(path: AnyPath, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -150,11 +150,10 @@ def read_mask(path: AnyPath) -> npt.NDArray[np.uint8]:
     [[0, 1]]
     """
     if Path(path).suffix.lower() in _SUFFIXES:
-        cv2 = opencv()
-        image = decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
-        spread = int(image.max()) - int(image.min())
-        mask = image[:, :, 0]
-        if not all(_close(mask, image[:, :, channel], spread) for channel in (1, 2)):
+        # As stored: a grey one, as most are, has no channels to compare.
+        image = decode(path, opencv().IMREAD_UNCHANGED)
+        mask = image if image.ndim == 2 else image[:, :, 0]
+        if image.ndim == 3 and not _grey(image):
             expected, fix = "a mask in black and white", "write 255 where water is, 0 elsewhere"
             raise InputError(str(path), expected=expected, got="a coloured image", fix=fix)
     else:
@@ -162,12 +161,17 @@ def read_mask(path: AnyPath) -> npt.NDArray[np.uint8]:
     if mask.dtype == bool:
         return mask.astype(np.uint8)
     if mask.max() > 127:
-        return (mask > (127 * 257 if mask.dtype == np.uint16 and mask.max() > 255 else 127)).astype(np.uint8)
+        return (mask > (127 * 257 if mask.dtype == np.uint16 and mask.max() > 255 else 127)).view(np.uint8)
     binary = mask == 1
     if not (binary | (mask == 0)).all():
         expected, got = "values 0 and 255, or 0 and 1", f"values {mask.min():g} to {mask.max():g}"
         raise InputError(str(path), expected=expected, got=got, fix="write 255 where water is, 0 elsewhere")
     return binary.astype(np.uint8)
+
+
+def _grey(image: npt.NDArray[Any]) -> bool:
+    spread = int(image.max()) - int(image.min())
+    return all(_close(image[:, :, 0], image[:, :, channel], spread) for channel in (1, 2))
 
 
 def _close(first: npt.NDArray[Any], second: npt.NDArray[Any], spread: int) -> bool:

@@ -10,13 +10,22 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gancomponents.data.geometry import CentreCrop, RandomCrop, RandomHorizontalFlip, Resize, shared_size
+from gancomponents.data.geometry import (
+    CentreCrop,
+    Mirror,
+    RandomCrop,
+    RandomHorizontalFlip,
+    Resize,
+    shared_size,
+)
 from gancomponents.data.values import ColourJitter
 
-__all__ = ["ByMode", "Compose", "JointTransform"]
+__all__ = ["ByMode", "Compose", "JointTransform", "settled", "split"]
 
 Fields = Mapping[str, Tensor]
 Transform = Callable[[Fields, torch.Generator | None], dict[str, Tensor]]
+# Exactly these: what somebody derives from one may do more.
+_MOVES = (CentreCrop, RandomCrop, RandomHorizontalFlip, Resize)
 
 
 class ByMode:
@@ -154,3 +163,38 @@ class JointTransform(Compose):
         """
         shared_size(fields)
         return super().__call__(fields, generator)
+
+
+def split(transform: object) -> tuple[list[Transform], list[Transform]]:
+    """A pipeline's first steps, which only move pixels, and all others.
+
+    Those move a map's `Places` as they would move the map. Of what is no `Compose` nothing is known.
+    """
+    if type(transform) not in (Compose, JointTransform):
+        return [], [transform]  # type: ignore[list-item]
+    moves: list[Transform] = []
+    steps = list(transform.steps)  # type: ignore[attr-defined]
+    while steps:
+        step = steps.pop(0)
+        if type(step) in (Compose, JointTransform):
+            steps[:0] = step.steps
+        elif type(step) in _MOVES:
+            moves.append(step)
+        else:
+            return moves, [step, *steps]
+    return moves, []
+
+
+def settled(
+    moves: list[Transform], generator: torch.Generator | None
+) -> tuple[list[Transform], list[Transform]]:
+    """Moves up to the first that draws where to crop, with mirroring decided, and the moves from there on."""
+    first: list[Transform] = []
+    for count, move in enumerate(moves):
+        if isinstance(move, RandomCrop):
+            return first, moves[count:]
+        if not isinstance(move, RandomHorizontalFlip):
+            first.append(move)
+        elif move.decide(generator):
+            first.append(Mirror())
+    return first, []

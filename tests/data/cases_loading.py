@@ -13,6 +13,7 @@ LOADING: list[Case | Elsewhere] = [
     Elsewhere("data.FileList", "tests/data/test_lists.py"),
     Elsewhere("data.Mixing", "tests/data/test_mixing.py"),
     Elsewhere("data.Permutation", "tests/data/test_permutation.py"),
+    Elsewhere("data.SampleCache", "tests/data/test_cache.py"),
     Elsewhere("data.Schedule", "tests/data/test_mixing.py"),
     Elsewhere("data.ShuffledDomains", "tests/data/test_mixing.py"),
     Elsewhere("data.StopAtShortest", "tests/data/test_mixing.py"),
