@@ -164,8 +164,7 @@ class DomainDataset:
         """
         index = range(len(self))[index]
         row = {task: path for task, path in self.rows[index].items() if task in self.tasks}
-        entropy = np.random.SeedSequence([self.seed, zlib.crc32(self.domain.encode()), epoch, index])
-        generator = torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
+        generator = self._generator(index, epoch)
         moves, rest = split(self.transform)
         first, moves = settled(moves, generator)
         frame = self._frame(row, first)
@@ -182,6 +181,10 @@ class DomainDataset:
             )
         return {task: self._finish(task, fields[task], low, high) for task in self.tasks if task in row}
 
+    def _generator(self, index: int, epoch: int) -> torch.Generator:
+        entropy = np.random.SeedSequence([self.seed, zlib.crc32(self.domain.encode()), epoch, index])
+        return torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
+
     def _frame(self, row: Mapping[str, Path], first: Sequence[Move]) -> Frame:
         """A row's files after the first moves, which hold no chance, from the cache where they are there."""
         if self.cache is None:
@@ -190,7 +193,7 @@ class DomainDataset:
         key = repr((_versions(), self._reader.settings, first, paths))
         stamp = _stamp(row.values())  # before they are read: whoever writes meanwhile makes it an old one
         kept = self.cache.get(key, stamp)
-        if kept is None:
+        if kept is None or kept.keys() != {*row, "extremes"}:
             kept = self._reader.open(row, first).tensors()
             self.cache.put(key, stamp, kept)
         return Frame.of(kept)

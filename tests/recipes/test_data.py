@@ -79,6 +79,26 @@ def test_folders_expand_variables(folder: Path, monkeypatch: pytest.MonkeyPatch)
         Folder("$STREETS/nowhere").locate()
 
 
+@pytest.mark.parametrize("buckets", [None, 16])
+def test_a_cache_changes_nothing(
+    folder: Path, tmp_path: Path, buckets: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARE", str(tmp_path))
+    plain = _data(folder, depth_buckets=buckets)
+    cached = _data(folder, depth_buckets=buckets, cache="$SPARE/cache", cache_gib=0.01)
+    for step in (0, 0, 1):
+        expected = plain.loader(0, plain.domains).batch(step)
+        found = cached.loader(0, plain.domains).batch(step)
+        assert found["s"]["d"].is_floating_point() == (buckets is None)
+        for domain, fields in expected.items():
+            assert all(torch.equal(found[domain][t], fields[t]) for t in fields if t != "paths")
+    expected, found = (next(iter(data.validation_batches(["s"])))["s"] for data in (plain, cached))
+    assert torch.equal(found["d"], expected["d"])
+    assert len(list((tmp_path / "cache").glob("*/*.safetensors"))) > 2
+    with pytest.raises(ValueError, match="cache_gib must be above 0"):
+        _data(folder, cache_gib=0)
+
+
 def test_reading_before_preparing_is_a_bug() -> None:
     with pytest.raises(RuntimeError, match=r"prepare\(\)"):
         Data(Folder("."), **LISTS).loader(0, ("s", "r", "rf"))
