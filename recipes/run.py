@@ -4,9 +4,7 @@ import argparse
 import datetime
 import logging
 import os
-import resource
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from gancomponents.errors import InputError, check_whole
 from gancomponents.training.processes import Processes
 from recipes import cli, config, resuming
 from recipes.determinism import deterministic
+from recipes.dry_run import describe
 from recipes.folder import RunFolder
 from recipes.recipe import Recipe
 from recipes.stopping import end_with_torchrun
@@ -76,9 +75,12 @@ def _train(flags: argparse.Namespace, processes: Processes) -> None:
     if by_parts:
         plan, folder = processes.first_does(lambda: _planned(name, request, output, **_parts(recipe)))
     recipe.rehearse()
+    if flags.bindings:
+        print(config.operative_text())
     if flags.dry_run:
         with deterministic(recipe.deterministic):
-            _describe(name, recipe)
+            describe(name, recipe, folder.path, plan.sources)
+    if flags.bindings or flags.dry_run:
         return
     recipe.run(name, folder, plan.sources)
 
@@ -132,7 +134,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", metavar="N", help="of weights, data order, augmentation and label noise")
     parser.add_argument(
-        "--dry-run", action="store_true", help="print the wiring and one step's cost; train nothing"
+        "--dry-run", action="store_true", help="print what would be trained and a step's cost; train nothing"
+    )
+    parser.add_argument(
+        "--bindings", action="store_true", help="print every binding, defaults included; train nothing"
     )
     return parser
 
@@ -189,37 +194,6 @@ def _check_installation() -> None:
         raise InputError(
             "the installation", expected="torch and torchvision that fit", got=got, fix=fix
         ) from error
-
-
-def _describe(name: str, recipe: Recipe) -> None:
-    """Print what would be trained and what a step costs; the weights in memory change, no file does."""
-    print(config.operative_text())
-    print(f"{name}: {recipe.length} on {recipe.runtime}, seed {recipe.seed}")
-    total = 0
-    for part, module in recipe.system.parts().items():
-        count = sum(p.numel() for p in module.parameters())
-        total += count
-        print(f"  {part:22s}{count:12,} parameters")
-    print(f"  {'all':22s}{total:12,} parameters")
-    generator = torch.Generator().manual_seed(0)
-    batch = recipe.system.example_batch(recipe.data, generator, recipe.domains)
-    shapes = {domain: tuple(fields["x"].shape) for domain, fields in batch.items()}
-    print("  batch: " + ", ".join(f"{domain} {shape}" for domain, shape in shapes.items()))
-    print(
-        "  data and weights to start from are not looked at; three steps follow, in a training's memory",
-        flush=True,
-    )
-    seconds = []
-    for step in range(3):
-        begin = time.perf_counter()
-        losses = recipe.loop.step(batch, step)
-        torch.stack([loss.float().reshape(()) for loss in losses.values()]).tolist()
-        seconds.append(time.perf_counter() - begin)
-    print("  losses: " + ", ".join(losses))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        1024 if sys.platform != "darwin" else 1024**2
-    )
-    print(f"  one step: {min(seconds):.2f} s (the first {seconds[0]:.2f} s); peak memory {peak:.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from gancomponents.errors import InputError
 
 
 class Source(Protocol):
-    """Something that knows a folder of lists and images, and makes it when it is asked for."""
+    """Something that knows a folder of lists and images, and makes it when it is asked for; its text names it."""
 
     def locate(self) -> Path:
         """The folder; whatever takes long (rendering, say) happens here, not before."""
@@ -29,6 +29,9 @@ class Folder:
         if not isinstance(path, str):
             raise ValueError(f"path must be a folder's name, got {path!r}: quote it")
         self.path = Path(os.path.expandvars(path)).expanduser()
+
+    def __str__(self) -> str:
+        return str(self.path)
 
     def training_rows(self, domain: str) -> int | None:
         return None
@@ -57,6 +60,9 @@ class Town:
 
         check_parameters(size=size, count=count, val_count=val_count, seed=seed)
         self.size, self.count, self.val_count, self.seed = size, count, val_count, seed
+
+    def __str__(self) -> str:
+        return "the Town, rendered once into the user's cache folder"
 
     def training_rows(self, domain: str) -> int | None:
         if domain not in ("s", "r", "rf"):

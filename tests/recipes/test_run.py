@@ -210,13 +210,14 @@ def test_other_seeds_give_other_weights(data: Path, finished: Path, tmp_path: Pa
     assert any(not torch.equal(one[key], other[key]) for key in one)
 
 
-def test_dry_run_describes_and_writes_nothing(data: Path, tmp_path: Path, capsys, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    run.main([*flags(data), "--dry-run"])
-    out = capsys.readouterr().out
-    for text in ("climategan.Masker.target_stride = 2", "parameters", "one step:", "MiB", "masker/m/bce/s"):
-        assert text in out
-    assert list(tmp_path.iterdir()) == []
+def test_dry_run_names_the_checkpoint_and_the_folder_of_the_run_that_would_go_on(
+    data: Path, finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.main([*flags(data, finished, steps=5), "--resume", "auto", "--dry-run"])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["starts", "from", str(finished / "checkpoints" / "step_00000003")] in lines
+    assert ["results", str(finished)] in lines
+    assert ["data", str(data)] in lines
 
 
 def test_wandb_records_offline_without_an_account(data: Path, tmp_path: Path, monkeypatch) -> None:
