@@ -5,12 +5,13 @@
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from recipes import config
 from recipes.recipe import Recipe
 
 _RECIPE = "recipes/climategan.gin"
+_PRECISION = "run.Recipe.precision = 'fp32'"
 _STEPS = 4
 _TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 
@@ -31,7 +33,7 @@ def measure(batch: int, rounds: int) -> dict[str, Any]:
     found: dict[str, list[dict[str, float]]] = {"1": [], "2": []}
     for _ in range(max(2, rounds // 2)):
         for count, launches in found.items():
-            launches.append(_launch(count, batch // int(count)))
+            launches.append(launch(int(count), [f"data.Data.batch_size = {batch // int(count)}", _PRECISION]))
     variants = {}
     for count, launches in found.items():
         ratios = [a["step"] / b["step"] for a, b in zip(found["1"], launches, strict=True)]
@@ -52,19 +54,26 @@ def measure(batch: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def _launch(count: str, batch: int) -> dict[str, float]:
+def launch(count: int, bindings: Sequence[str], *, threads: int | None = None) -> dict[str, float]:
+    """Median seconds of a ``step`` of ``count`` processes, and of the ``averaging`` in it, of the first process.
+
+    Args:
+        count: of processes, under torchrun.
+        bindings: of the recipe.
+        threads: of each process; torchrun's choice where None.
+    """
+    environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "seconds.json")
-        command = [*_TORCHRUN, count, "-m", "benchmarks.throughput_processes", str(batch), str(file)]
-        subprocess.run(command, check=True, capture_output=True)
+        command = [*_TORCHRUN, str(count), "-m", "benchmarks.throughput_processes", str(file), *bindings]
+        subprocess.run(command, check=True, capture_output=True, env=environment)
         result: dict[str, float] = json.loads(file.read_text())
         return result
 
 
-def _train(batch: int, file: Path) -> None:
-    """Median seconds of a step, and of the averaging in it, of the first process."""
+def _train(file: Path, bindings: Sequence[str]) -> None:
     processes = Processes.join()
-    config.parse(_RECIPE, [f"data.Data.batch_size = {batch}", "run.Recipe.precision = 'fp32'"])
+    config.parse(_RECIPE, bindings)
     torch.manual_seed(0)
     recipe = config.build(Recipe)
     own = recipe.runtime.processes
@@ -97,7 +106,7 @@ def _timed(work: Callable[..., None], seconds: list[float]) -> Callable[..., Non
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("batch", type=int)
     parser.add_argument("file", type=Path)
+    parser.add_argument("bindings", nargs="*")
     flags = parser.parse_args()
-    _train(flags.batch, flags.file)
+    _train(flags.file, flags.bindings)
