@@ -4,7 +4,7 @@
     python -m benchmarks.scaling --from benchmarks/results/scaling_cpu.json --plots docs/images  # measures nothing
 
 Around one configuration, the flagship's with a wider painter: every round times a full step (generator and critics,
-the mean over a look-ahead and an update) of each in turn. Memory is what such a pair takes at its peak above
+the mean over a look-ahead and an update) of each in turn. Memory is what an update takes at its peak above
 weights, moments, look-ahead and gradients, in a process of its own. Processes have one thread each and share a
 batch of two by gloo, in turn as well, with the averaging between them told apart.
 
@@ -19,6 +19,7 @@ between the two largest values: cost grows as the factor to that power.
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,24 +40,21 @@ BASE = {"side": 256, "width": 160, "batch": 1}
 FACTORS = {"side": (128, 256, 384, 512), "width": (80, 160, 320, 640), "batch": (1, 2, 4)}
 _PROCESSES, _SHARED = (1, 2), 2
 
-#: A pair of steps: a look-ahead and an update.
-Pair = Callable[[], None]
-
 
 def settings(factors: Sequence[str]) -> list[tuple[str, dict[str, int]]]:
     """Each of these factors with the settings of all its values; `BASE` comes again with each of them."""
     return [(factor, {**BASE, factor: value}) for factor in factors for value in FACTORS[factor]]
 
 
-def prepare(precision: str, setting: dict[str, int], more: Sequence[str] = ()) -> Pair:
-    """A pair of steps of a recipe of its own, with all its state there: moments, look-ahead, gradients."""
-    work = pair(build(precision, setting["width"], more), setting)
-    work()
-    return work
+def prepare(precision: str, setting: dict[str, int], more: Sequence[str] = ()) -> Callable[[], None]:
+    """The update of a recipe of its own that has looked ahead: moments, look-ahead and gradients are there."""
+    step = stepping(build(precision, setting["width"], more), setting)
+    step(0)
+    return partial(step, 1)
 
 
 def build(precision: str, width: int, more: Sequence[str] = ()) -> Recipe:
-    """The recipe with a painter of this width. Pixels and batch are the data's alone, see `pair`."""
+    """The recipe with a painter of this width. Pixels and batch are the data's alone, see `stepping`."""
     bindings = [
         *BINDINGS,
         f"generators.SPADEPainter.width = {width}",
@@ -68,20 +66,28 @@ def build(precision: str, width: int, more: Sequence[str] = ()) -> Recipe:
     return recipe
 
 
-def pair(recipe: Recipe, setting: dict[str, int]) -> Pair:
-    """Two steps on random images of that many and of that size."""
+def stepping(recipe: Recipe, setting: dict[str, int]) -> Callable[[int], None]:
+    """A step, by its number, on random images of that many and of that size."""
     with _reading(recipe, setting):
         generator = torch.Generator().manual_seed(0)
         batch: Batch = recipe.system.example_batch(recipe.data, generator, recipe.domains)
 
-    def work() -> None:
-        for step in range(2):
-            losses = recipe.loop.step(batch, step)
-            torch.stack(
-                [loss.float().reshape(()) for loss in losses.values()]
-            ).tolist()  # waits for the device
+    def run(step: int) -> None:
+        losses = recipe.loop.step(batch, step)
+        torch.stack([loss.float().reshape(()) for loss in losses.values()]).tolist()  # waits for the device
 
-    return work
+    return run
+
+
+def pair(recipe: Recipe, setting: dict[str, int]) -> Callable[[], None]:
+    """A look-ahead and an update."""
+    step = stepping(recipe, setting)
+
+    def run() -> None:
+        step(0)
+        step(1)
+
+    return run
 
 
 @contextmanager
@@ -105,7 +111,7 @@ def time_steps(
 
 
 def peaks(precision: str, factors: Sequence[str], more: Sequence[str] = ()) -> dict[str, float | None]:
-    """MiB of a pair at its peak, by `key` of the setting."""
+    """MiB of an update at its peak, by `key` of the setting."""
     different = {key(setting): setting for _, setting in settings(factors)}
     return {name: peak_mebibytes(prepare, precision, each, more) for name, each in different.items()}
 

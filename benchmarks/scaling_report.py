@@ -110,14 +110,15 @@ def _draw(result: Mapping[str, Any], quantity: str, label: str, path: Path) -> N
 
 
 def _style(axes: Any, factor: str, values: Sequence[int]) -> None:
-    from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter, NullLocator
 
     axes.set_xscale("log")
     axes.set_yscale("log")
     names = [f"{math.isqrt(value)}²" if factor == "pixels" else str(value) for value in values]
     axes.set_xticks(values, names)
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(TITLES[factor])
     axes.grid(alpha=0.3)
