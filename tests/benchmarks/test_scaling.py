@@ -104,22 +104,19 @@ def test_the_report_and_the_plots(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_processes_share_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scaling, "BASE", {"side": 64, "width": 8, "batch": 1})
-    rows = scaling.measure_processes("fp32", launches=1, more=TINY)
-    assert [row["value"] for row in rows] == [1, 2]
-    for row in rows:
-        assert 0 <= row["averaging_seconds"]["median"] < row["seconds"]["median"]
-    assert rows[1]["averaging_seconds"]["median"] > 0
-
-
-def test_the_committed_result_is_whole() -> None:
-    result = json.loads(Path("benchmarks/results/scaling_cpu.json").read_text())
-    found: dict[str, list[int]] = {}
-    for row in result["rows"]:
-        found.setdefault(row["factor"], []).append(row["value"])
-    expected = {"pixels": [side**2 for side in scaling.FACTORS["side"]]}
-    expected |= {name: [*scaling.FACTORS[name]] for name in ("width", "batch")}
-    assert found == expected | {"processes": [1, 2]}
-    assert result["exponents"] == exponents(result["rows"])
-    assert result["base"] == scaling.BASE
+def test_the_command_measures_tells_and_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scaling, "FACTORS", {"side": (128, 160), "width": (80,), "batch": (1, 2)})
+    monkeypatch.setattr(scaling, "BASE", {"side": 128, "width": 80, "batch": 1})
+    file = tmp_path / "result.json"
+    scaling.main(["--rounds", "1", "--precision", "fp32", "--json", str(file), "--plots", str(tmp_path)])
+    result = json.loads(file.read_text())
+    assert [row["factor"] for row in result["rows"]] == ["pixels"] * 2 + [
+        "width",
+        *["batch"] * 2,
+        *["processes"] * 2,
+    ]
+    assert list(result["exponents"]) == ["pixels", "batch", "processes"]
+    assert result["rows"][0]["peak_mib"] < result["rows"][1]["peak_mib"]
+    averaging = [row["averaging_seconds"]["median"] for row in result["rows"][-2:]]
+    assert averaging[0] < averaging[1]
+    assert len(list(tmp_path.glob("cost_*.png"))) == 2
