@@ -1,6 +1,5 @@
 """Decoded samples on disk, so that a file is decoded in the first epoch alone."""
 
-import fcntl
 import hashlib
 import os
 import threading
@@ -116,7 +115,9 @@ class SampleCache:
     def _alone(self) -> Iterator[int]:
         """The opened file of the total, while no other thread or process writes."""
         with _THREADS, open(self.folder / _LOCK, "r+b", buffering=0) as file:
-            with suppress(OSError):  # some network filesystems have no locks; then the limit is not exact
+            with suppress(OSError, ImportError):  # Windows and some network filesystems: the limit is not exact
+                import fcntl
+
                 fcntl.lockf(file, fcntl.LOCK_EX)
             yield file.fileno()
 
