@@ -1,5 +1,6 @@
 """What every benchmark needs: the machine it ran on, turns taken between variants, and memory."""
 
+import ctypes
 import multiprocessing
 import os
 import platform
@@ -7,6 +8,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -70,25 +72,51 @@ def peak_mebibytes(make: Callable[..., Work], *arguments: Any, device: str = "cp
 
     On CUDA of the allocator; on Linux of the resident set, in a process of its own; elsewhere None.
     """
+    found = memory_mebibytes(make, *arguments, device=device)
+    return None if found is None else found["peak"]
+
+
+def memory_mebibytes(
+    make: Callable[..., Work], *arguments: Any, device: str = "cpu"
+) -> dict[str, float] | None:
+    """MiB of the ``imports``, of what ``make(*arguments)`` has ``made``, and of its call's ``peak`` above both.
+
+    On CUDA of the allocator; on Linux of the resident set, in a process of its own; elsewhere None.
+    """
     if device.startswith("cuda"):
+        imports = torch.cuda.memory_allocated()
         work = make(*arguments)
         torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+        made = torch.cuda.memory_allocated()
         work()
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
+        peak = torch.cuda.max_memory_allocated()
+        return {
+            key: value / 2**20
+            for key, value in {"imports": imports, "made": made - imports, "peak": peak - made}.items()
+        }
     if not Path("/proc/self/clear_refs").exists():
         return None
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_resident_growth, (make, arguments, torch.get_num_threads()))
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_resident, make, arguments, torch.get_num_threads()).result()
 
 
-def _resident_growth(make: Callable[..., Work], arguments: Sequence[Any], threads: int) -> float:
+def _resident(make: Callable[..., Work], arguments: Sequence[Any], threads: int) -> dict[str, float]:
     torch.set_num_threads(threads)
+    imports = _high_water()
     work = make(*arguments)
+    _give_back()
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
     before = _high_water()
     work()
-    return (_high_water() - before) / 2**10
+    kibibytes = {"imports": imports, "made": before - imports, "peak": _high_water() - before}
+    return {key: value / 2**10 for key, value in kibibytes.items()}
+
+
+def _give_back() -> None:
+    """Give back to the system what has been freed, which would hide as much of what comes next."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _high_water() -> int:

@@ -6,7 +6,7 @@ What the fast form is compared with, in time, memory and results. It takes its n
 - `layers`, `painter`: spectral norm by hand, SPADE with separate convolutions for gamma and beta, the condition
   resized in every norm.
 - `optimiser`: ExtraAdam, one parameter after the other.
-- `step`: one forward pass of all domains and one backward pass of the sum; the critics' update computes again whatever
-  it needs.
+- `step`: one forward pass of all domains and one backward pass of the sum; the critics' update computes again
+  whatever it needs.
 - `events`: wildfire by a dense blur and shift-by-shift growth; all events of a photo.
 """

@@ -20,12 +20,12 @@ Losses = dict[str, Tensor]
 class PlainStep:
     """Copies of a system's networks, trained plainly: losses and gradients are those of the system's own loop.
 
-    The critics' update computes again whatever it needs: encoder and decoders on s and r, and what the painter paints.
+    The critics' update computes again whatever it needs: encoder, decoders and the painter's picture.
 
     Args:
-        system: a flagship's, as a recipe builds it; it is left alone.
-        order: "simultaneous": both sides' gradients are taken at the weights that the step began with; "strict": critics
-            judge what the updated generator makes. As `gancomponents.training.AdversarialLoop`.
+        system: a flagship's, as a recipe builds it; it is left alone, and its mode is that of the copies.
+        order: as of `gancomponents.training.AdversarialLoop`: "simultaneous", where both sides' gradients are taken
+            at the weights that the step began with, or "strict", where critics judge the updated generator.
     """
 
     def __init__(self, system: System, order: str = "simultaneous"):
@@ -33,7 +33,7 @@ class PlainStep:
         assert isinstance(generator, GeneratorObjective)
         assert isinstance(critic, CriticObjective)
         self.order = order
-        self.model, self.critics = plain_copy(system.model).train(), plain_copy(system.critics).train()
+        self.model, self.critics = plain_copy(system.model), plain_copy(system.critics)
         self.masker_losses, self.painter_losses = (
             None if losses is None else plain_copy(losses) for losses in (generator.masker, generator.painter)
         )
