@@ -7,9 +7,11 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,52 @@ def memory_mebibytes(
         return None
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_resident, make, arguments, torch.get_num_threads()).result()
+
+
+@contextmanager
+def apart(make: Callable[..., Work], *arguments: Any) -> Iterator[Work]:
+    """The work that ``make(*arguments)`` makes, in a process of its own: no other model's memory is in its way.
+
+    Raises:
+        RuntimeError: the process has died; it has said why.
+    """
+    context = multiprocessing.get_context("spawn")
+    pipe, theirs = context.Pipe()
+    process = context.Process(
+        target=_serve, args=(theirs, make, arguments, torch.get_num_threads()), daemon=True
+    )
+    process.start()
+    theirs.close()
+
+    def wait() -> None:
+        try:
+            pipe.recv()
+        except EOFError:
+            raise RuntimeError("the process of a work has died: see above") from None
+
+    def work() -> None:
+        pipe.send(None)
+        wait()
+
+    try:
+        wait()
+        yield work
+    finally:
+        pipe.close()
+        process.join()
+
+
+def _serve(pipe: Connection, make: Callable[..., Work], arguments: Sequence[Any], threads: int) -> None:
+    torch.set_num_threads(threads)
+    work = make(*arguments)
+    pipe.send(None)
+    while True:
+        try:
+            pipe.recv()
+        except EOFError:
+            return
+        work()
+        pipe.send(None)
 
 
 def _resident(make: Callable[..., Work], arguments: Sequence[Any], threads: int) -> dict[str, float]:

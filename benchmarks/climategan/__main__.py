@@ -43,8 +43,8 @@ from benchmarks.climategan import inference, loading, machine, memory, profiling
 from benchmarks.climategan.blocks import blocks
 from benchmarks.climategan.cases import Case, measure
 from benchmarks.climategan.settings import Settings, build, example
-from benchmarks.climategan.steps import Steps
-from benchmarks.timing import describe_machine
+from benchmarks.climategan.steps import Steps, full_step, plain_step
+from benchmarks.timing import apart, describe_machine
 from gancomponents.errors import InputError
 from recipes import cli
 
@@ -104,7 +104,10 @@ def _measured(settings: Settings, flags: argparse.Namespace) -> dict[str, Any]:
     if {"step", "objectives", "blocks"} & set(flags.only):
         steps = Steps(recipe, example(recipe))
         if "step" in flags.only:
-            run([*steps.whole()])
+            with apart(full_step, settings) as ours, apart(plain_step, settings) as plain:
+                run([steps.whole(ours, plain)])
+            with apart(full_step, settings, "run.Recipe.order = 'strict'") as ours:
+                run([steps.strict(ours)])
         if "objectives" in flags.only:
             run([*steps.sides()])
             run([*steps.objectives()])

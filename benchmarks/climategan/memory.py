@@ -7,6 +7,7 @@ from torch import Tensor
 
 from benchmarks.climategan.inference import photos
 from benchmarks.climategan.settings import Settings, build, contiguous, example
+from benchmarks.climategan.steps import full_step, plain_step
 from benchmarks.plain.events import plain_infer_all
 from benchmarks.plain.networks import plain_copy
 from benchmarks.plain.step import PlainStep
@@ -18,23 +19,17 @@ PLAIN = "plain"
 
 
 def step(settings: Settings, variant: str) -> Work:
-    """A full step, with weights, moments, look-ahead and gradients of the step before it already there."""
-    if variant == PLAIN:
-        plain, batch = _plain_step(settings)
-        plain(batch)
-        return lambda: plain(batch)
-    recipe = build(settings, f"run.Recipe.precision = {variant!r}")
-    batch = example(recipe)
-    recipe.loop.step(batch, 0)
-    return lambda: recipe.loop.step(batch, 1)
+    """A full step, after one."""
+    return plain_step(settings) if variant == PLAIN else full_step(settings, _precision(variant))
 
 
 def critics(settings: Settings, variant: str) -> Work:
     """The critics' gradients: from what the generator step handed over, or in the plain form from the pictures."""
     if variant == PLAIN:
-        plain, batch = _plain_step(settings)
+        recipe = build(settings, _precision("fp32"))
+        plain, batch = PlainStep(recipe.system), contiguous(example(recipe))
         return lambda: plain.backward_critics(batch)
-    recipe = build(settings, f"run.Recipe.precision = {variant!r}")
+    recipe = build(settings, _precision(variant))
     batch, (generator, critic) = example(recipe), recipe.loop.players.values()
     with recipe.runtime.autocast():
         shown = generator.objective.present(batch)  # type: ignore[operator]
@@ -50,7 +45,7 @@ def critics(settings: Settings, variant: str) -> Work:
 def painter(settings: Settings, variant: str) -> Work:
     """The painter's forward and backward pass."""
     plain = variant == PLAIN
-    recipe = build(settings, f"run.Recipe.precision = {('fp32' if plain else variant)!r}")
+    recipe = build(settings, _precision("fp32" if plain else variant))
     batch = example(recipe)
     network: Any = recipe.system.model.painter
     if plain:
@@ -67,7 +62,7 @@ def painter(settings: Settings, variant: str) -> Work:
 def inference(settings: Settings, variant: str) -> Work:
     """All events of the photos."""
     plain = variant == PLAIN
-    recipe = build(settings, f"run.Recipe.precision = {('fp32' if plain else variant)!r}")
+    recipe = build(settings, _precision("fp32" if plain else variant))
     model, pictures, kind = recipe.system.model, photos(settings), recipe.runtime.autocast_dtype
     if plain:
         twin = plain_copy(model).eval()
@@ -110,7 +105,5 @@ def _mebibytes(tensors: Iterable[Tensor]) -> float:
     return sum({id(t): t.nbytes for t in tensors}.values()) / 2**20
 
 
-def _plain_step(settings: Settings) -> tuple[PlainStep, Any]:
-    recipe = build(settings, "run.Recipe.precision = 'fp32'")
-    batch = contiguous(example(recipe))
-    return PlainStep(recipe.system), batch
+def _precision(name: str) -> str:
+    return f"run.Recipe.precision = {name!r}"

@@ -6,11 +6,28 @@ from itertools import count as numbers
 from torch import Tensor
 
 from benchmarks.climategan.cases import Case, count
-from benchmarks.climategan.settings import contiguous
+from benchmarks.climategan.settings import Settings, build, contiguous, example
 from benchmarks.plain.step import PlainStep
 from benchmarks.timing import Work
 from gancomponents.training import AdversarialLoop, Batch
 from recipes.recipe import Recipe
+
+
+def full_step(settings: Settings, *more: str) -> Work:
+    """Our full step, with weights, moments, look-ahead and gradients of the step before it already there."""
+    recipe = build(settings, *more)
+    batch = example(recipe)
+    steps = numbers()
+    recipe.loop.step(batch, next(steps))
+    return lambda: recipe.loop.step(batch, next(steps))
+
+
+def plain_step(settings: Settings) -> Work:
+    """The plain form's, likewise."""
+    recipe = build(settings, "run.Recipe.precision = 'fp32'")
+    plain, batch = PlainStep(recipe.system), contiguous(example(recipe))
+    plain(batch)
+    return lambda: plain(batch)
 
 
 class Steps:
@@ -35,12 +52,14 @@ class Steps:
         )
         self.again_flops = count(lambda: self.plain.present(self.plain_batch))
 
-    def whole(self) -> Iterator[Case]:
-        """The full step, and its strict order."""
+    def whole(self, ours: Work, plain: Work) -> Case:
+        """The full step."""
         needed = self.generator_flops + self.critic_flops
-        plain = lambda: self.plain(self.plain_batch)  # noqa: E731
-        yield Case("step", self._whole("simultaneous"), plain, needed, needed + self.again_flops)
-        yield Case("step strict", self._whole("strict"), flops=needed)
+        return Case("step", ours, plain, needed, needed + self.again_flops)
+
+    def strict(self, ours: Work) -> Case:
+        """The full step in the strict order, of which there is no plain twin."""
+        return Case("step strict", ours, flops=self.generator_flops + self.critic_flops)
 
     def sides(self) -> Iterator[Case]:
         """The steps of each side alone, optimisers included."""
@@ -68,11 +87,6 @@ class Steps:
             self.critic_flops,
             self.critic_flops + self.again_flops,
         )
-
-    def _whole(self, order: str) -> Work:
-        loop = AdversarialLoop(self.generator, self.critic, self.runtime, order=order)
-        steps = numbers()
-        return lambda: loop.step(self.batch, next(steps))
 
     def _generator_step(self) -> Work:
         loop = AdversarialLoop(self.generator, None, self.runtime)

@@ -115,7 +115,9 @@ class SampleCache:
     def _alone(self) -> Iterator[int]:
         """The opened file of the total, while no other thread or process writes."""
         with _THREADS, open(self.folder / _LOCK, "r+b", buffering=0) as file:
-            with suppress(OSError, ImportError):  # Windows and some network filesystems: the limit is not exact
+            with suppress(
+                OSError, ImportError
+            ):  # Windows and some network filesystems: the limit is not exact
                 import fcntl
 
                 fcntl.lockf(file, fcntl.LOCK_EX)
