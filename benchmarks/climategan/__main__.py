@@ -23,7 +23,7 @@ The JSON holds:
   ``look-ahead``, ``gradients``, ``constants``; ``peaks`` by work and variant (``plain``, or ours in a precision),
   each in a process of its own, has MiB of the ``imports``, what was ``made`` before the work, and its ``peak``
   above both.
-- ``loader``: by domain, ``samples_per_second`` of one core, and ``milliseconds`` a sample by stage.
+- ``loader``: what `benchmarks.loader` writes of this size, without its machine; there its keys are told.
 - ``calibration``: seconds of upstream's eager fp32 on this machine if they go with the fp32 ceiling, by work, at
   the sizes where upstream was measured.
 
@@ -39,7 +39,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.climategan import inference, loading, machine, memory, profiling, report
+from benchmarks import loader
+from benchmarks.climategan import inference, machine, memory, profiling, report
 from benchmarks.climategan.blocks import blocks
 from benchmarks.climategan.cases import Case, measure
 from benchmarks.climategan.settings import Settings, build, example
@@ -122,8 +123,8 @@ def _measured(settings: Settings, flags: argparse.Namespace) -> dict[str, Any]:
         result["memory"] = {"static_mib": static, "peaks": memory.peaks(settings)}
         print(report.memory_table(result["memory"]), flush=True)
     if "loader" in flags.only:
-        result["loader"] = loading.rates(settings, flags.rounds)
-        print(report.loader_table(result["loader"]), flush=True)
+        result["loader"] = loader.measure(settings.size, flags.rounds)
+        print(loader.table(result["loader"]), flush=True)
     return result
 
 

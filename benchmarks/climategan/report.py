@@ -58,17 +58,6 @@ def memory_table(memory: Result) -> str:
     return "\n".join(lines)
 
 
-def loader_table(loader: Result) -> str:
-    """Samples a second of one core, and where their time goes."""
-    lines = []
-    for domain, row in loader.items():
-        parts = ", ".join(f"{stage} {value:.1f}" for stage, value in row["milliseconds"].items())
-        lines.append(
-            f"loader {domain}: {row['samples_per_second']:.1f} samples/s a core; ms a sample: {parts}"
-        )
-    return "\n".join(lines)
-
-
 def calibration_lines(result: Result) -> list[str]:
     """Upstream's figures carried over to this machine, beside the plain form's."""
     size = result["settings"]["size"]
@@ -113,13 +102,21 @@ def compare(a: Result, b: Result) -> str:
             if found is not None and other is not None:
                 label, first, second = f"{name}, {variant}, MiB", found["peak"], other["peak"]
                 lines.append(f"{label:28s}{first:10.0f}{second:10.0f}{first / second:7.2f}x")
-    for domain, row in (a.get("loader") or {}).items():
-        if domain in (b.get("loader") or {}):
-            first, second = row["samples_per_second"], b["loader"][domain]["samples_per_second"]
-            lines.append(
-                f"{f'loader {domain}, samples/s':28s}{first:10.1f}{second:10.1f}{first / second:7.2f}x"
-            )
+    rates = [_loader_rates(result) for result in (a, b)]
+    for label in (label for label in rates[0] if label in rates[1]):
+        first, second = (found[label] for found in rates)
+        lines.append(f"{f'loader {label}, samples/s':28s}{first:10.1f}{second:10.1f}{first / second:7.2f}x")
     return "\n".join(lines)
+
+
+def _loader_rates(result: Result) -> dict[str, float]:
+    """Samples a second and core by domain and variant."""
+    domains = (result.get("loader") or {"domains": {}})["domains"]
+    return {
+        f"{domain} {variant}": found["samples_per_second"]["median"]
+        for domain, row in domains.items()
+        for variant, found in row["variants"].items()
+    }
 
 
 def _cell(value: float | None, shape: str, unit: str = "") -> str:
