@@ -27,7 +27,7 @@ def unit_range(x: Tensor, *, stretch: bool = False) -> Tensor:
     if x.dim() != 4 or x.shape[1] != 3:
         raise ValueError(f"x must be (B, 3, H, W), got {tuple(x.shape)}: pass a batch of RGB images")
     x = full_precision(x)
-    return min_max(x) if stretch else (x + 1) / 2
+    return min_max(x) if stretch else (x + 1).div_(2)
 
 
 def srgb_to_linear(x: Tensor) -> Tensor:
@@ -41,7 +41,8 @@ def srgb_to_linear(x: Tensor) -> Tensor:
     0.214
     """
     # Clamped inside, so that the branch not taken has a finite gradient too.
-    return torch.where(x <= 0.04045, x / 12.92, ((x.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4)
+    power = x.clamp_min(0.04045).add_(0.055).div_(1.055).pow_(2.4)
+    return torch.where(x <= 0.04045, x / 12.92, power)
 
 
 def linear_to_srgb(x: Tensor) -> Tensor:
@@ -54,4 +55,5 @@ def linear_to_srgb(x: Tensor) -> Tensor:
     >>> round(float(linear_to_srgb(torch.tensor(0.214041))), 4)
     0.5
     """
-    return torch.where(x <= 0.0031308, 12.92 * x, 1.055 * x.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)
+    power = x.clamp_min(0.0031308).pow_(1 / 2.4).mul_(1.055).sub_(0.055)
+    return torch.where(x <= 0.0031308, 12.92 * x, power)

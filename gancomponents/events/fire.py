@@ -73,25 +73,28 @@ def wildfire(
             "from 0"
         )
 
+    # In place, in memory of its own: fetching new memory for a large photo takes longer than the arithmetic.
     def levels(values: Tensor) -> Tensor:
-        return values.floor() if integer_levels else values
+        values = values.clamp_(0, 255)
+        return values.floor_() if integer_levels else values
 
-    scene = 255 * unit_range(x, stretch=stretch)
-    warmed = torch.stack([scene[:, c] + warmth[c] for c in range(3)], dim=1)
-    warmed = levels(warmed.clamp(0, 255))
-    grey = levels(0.2989 * warmed[:, 0] + 0.587 * warmed[:, 1] + 0.114 * warmed[:, 2])
+    scene = unit_range(x, stretch=stretch).mul_(255)
+    for channel, warm in enumerate(warmth):
+        scene[:, channel].add_(warm)
+    scene = levels(scene)
+    grey = 0.2989 * scene[:, 0] + 0.587 * scene[:, 1] + 0.114 * scene[:, 2]
+    grey = grey.floor_() if integer_levels else grey
     grey_B111 = grey.mean(dim=(1, 2))[:, None, None, None]
-    contrasted = levels((contrast * warmed + (1 - contrast) * grey_B111).clamp(0, 255))
-    darkened = levels((brightness * contrasted).clamp(0, 255))
+    scene = levels(scene.mul_(contrast).add_((1 - contrast) * grey_B111))
+    scene = levels(scene.mul_(brightness))
 
     sky = sky_mask(segmentation_logits, x.shape[2:], sky_class, sky_growth, crop_bottom).to(scene.dtype)
-    weight = transparency / 255 * gaussian_blur(sky, kernel_size, sigma)
-    glow = torch.stack(
-        [torch.full_like(scene[:, 0], 255), _green_plane(green, scene), torch.zeros_like(scene[:, 0])], dim=1
-    )
-    burning = levels((weight * glow + (1 - weight) * darkened).clamp(0, 255))
-    burning = levels((final_brightness * burning).clamp(0, 255))
-    return burning / 127.5 - 1
+    weight = gaussian_blur(sky, kernel_size, sigma).mul_(transparency / 255)
+    scene = scene.mul_(1 - weight)
+    scene[:, :1].add_(255 * weight)  # the glow is red and some green
+    scene[:, 1:2].add_(_greens(green, scene) * weight)
+    scene = levels(levels(scene).mul_(final_brightness))
+    return scene.div_(127.5).sub_(1)
 
 
 def sky_mask(
@@ -130,16 +133,13 @@ def sky_mask(
     if crop_bottom:
         rows = torch.arange(sky.shape[2], device=sky.device)[:, None]
         sky = sky * (rows < 2 * sky.shape[2] // 3)
-    sky = functional.interpolate(sky, (height, width), mode="nearest")
-    sky = grow(sky, int(growth * width) - 1, dim=3)
-    return grow(sky, int(growth * height) - 1, dim=2).to(segmentation_logits.dtype)
+    # Each axis resized as it grows: the order does not matter, and only the last pass is of full size.
+    sky = grow(sky, int(growth * width) - 1, dim=3, size=width)
+    return grow(sky, int(growth * height) - 1, dim=2, size=height).to(segmentation_logits.dtype)
 
 
-def _green_plane(green: float | Tensor | None, scene: Tensor) -> Tensor:
-    """The glow's green level as a (B, H, W) map."""
-    plane = torch.zeros_like(scene[:, 1])
+def _greens(green: float | Tensor | None, scene: Tensor) -> float | Tensor:
+    """The glow's green level: a number, or (B, 1, 1, 1)."""
     if green is None:
         green = 100 + (51 * torch.rand(scene.shape[0], device=scene.device, dtype=scene.dtype)).floor()
-    if isinstance(green, Tensor):
-        return plane + green.to(plane).reshape(-1, 1, 1)
-    return plane + green
+    return green.to(scene).reshape(-1, 1, 1, 1) if isinstance(green, Tensor) else green

@@ -56,7 +56,10 @@ def smog(
     distance = min_max(1 / min_max(depth.to(radiance.dtype), 0.3, 1.0), 0.1, 1.0)
     distance = resize(distance, (x.shape[2], x.shape[3]), align_corners=True)
     transmission = torch.exp(-beta / visual_range * distance)  # Eq. (2)
-    hazy = linear_to_srgb(transmission * radiance + (1 - transmission) * airlight)  # Eq. (1)
+    # In place, as large photos take longer to find memory for than to compute. Eq. (1)
+    hazy = linear_to_srgb(radiance.mul_(transmission).add_((1 - transmission) * airlight))
     opacity = alpha / 255
-    veil = torch.stack([torch.full_like(hazy[:, 0], level / 255) for level in yellow], dim=1)
-    return 2 * ((1 - opacity) * hazy + opacity * veil) - 1
+    hazy = hazy.mul_(1 - opacity)
+    for channel, level in enumerate(yellow):
+        hazy[:, channel].add_(opacity * (level / 255))
+    return hazy.mul_(2).sub_(1)
