@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from gancomponents.data import read_image, write_image
+from gancomponents.data import write_image
 from gancomponents.errors import InputError, check_whole
 from gancomponents.training import Runtime
 from recipes import cli, photos
@@ -43,7 +43,9 @@ def main(arguments: Sequence[str]) -> None:
     runtime = Runtime(flags.device, "fp32" if flags.half else flags.precision)
     extras = [name for name, wanted in (("mask", flags.save_masks), ("input", flags.save_input)) if wanted]
     photos.check_output(output, images, [*events, *extras], overwrite=flags.overwrite)
-    found = photos.check_readable(images)
+    watch = None if flags.no_time else Stopwatch(runtime.device)
+    with _stage(watch, "read"):
+        found = photos.check_readable(images)
     loaded = load_model(Path(flags.run), runtime, weights=flags.weights)
     events = _check_possible(loaded, events, asked=flags.events is not None)
     if flags.keep_ratio:
@@ -51,7 +53,6 @@ def main(arguments: Sequence[str]) -> None:
     if not flags.json:
         weights = ", weights in fp16" if flags.half else ""
         print(f"{flags.run}: {loaded}, on {runtime}{weights}", flush=True)
-    watch = None if flags.no_time else Stopwatch(runtime.device)
     written = _write_all(flags, loaded, runtime, found, events, watch)
     if flags.json:
         print(json.dumps(_summary(loaded, runtime, found, written, output, watch, half=flags.half)))
@@ -86,7 +87,7 @@ def _write_all(
     with tqdm(total=len(found), unit="photo", disable=None) as progress:
         for batch in photos.batches(found, flags.batch):
             with _stage(watch, "read"):
-                pictures = [read_image(photo.path) for photo in batch]
+                pictures = [photo.read() for photo in batch]
                 if flags.keep_ratio:
                     size = photos.size_in_multiples(*batch[0].size, _multiple(loaded), flags.max_width)
                     pictures = [photos.resize(picture, size) for picture in pictures]

@@ -12,8 +12,11 @@ from gancomponents.data import read_image
 from gancomponents.errors import InputError
 from recipes.pictures import SUFFIXES, Picture
 
+#: Bytes of the decoded photos that are kept until they are flooded; the others are decoded again.
+_KEPT = 2**28
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Photo:
     """A readable photo.
 
@@ -21,11 +24,17 @@ class Photo:
         index: its place among all, by name.
         path: its file.
         size: height and width, pixels.
+        picture: what is in it, (H, W, 3) uint8, where it was kept.
     """
 
     index: int
     path: Path
     size: tuple[int, int]
+    picture: Picture | None = None
+
+    def read(self) -> Picture:
+        """What is in it, (H, W, 3) uint8."""
+        return read_image(self.path) if self.picture is None else self.picture
 
 
 def find(path: Path) -> list[Path]:
@@ -54,17 +63,22 @@ def find(path: Path) -> list[Path]:
 
 
 def check_readable(images: Sequence[Path]) -> list[Photo]:
-    """Decode every photo once, before the first is flooded: a broken one leaves nothing half done.
+    """Decode every photo before the first is flooded: a broken one leaves nothing half done.
+
+    The first photos, some hundred of 640 pixels, are kept.
 
     Raises:
         InputError: naming the first broken one, and how many more there are.
     """
     photos: list[Photo] = []
     problems: list[InputError] = []
+    kept = 0
     for index, path in enumerate(tqdm(images, unit="photo", desc="checking", disable=None, leave=False)):
         try:
-            height, width = read_image(path).shape[:2]
-            photos.append(Photo(index, path, (height, width)))
+            picture = read_image(path)
+            kept += picture.nbytes
+            size = (picture.shape[0], picture.shape[1])
+            photos.append(Photo(index, path, size, picture if kept <= _KEPT else None))
         except InputError as error:
             problems.append(error)
     if problems:

@@ -93,6 +93,20 @@ def test_fused_and_half_come_close(run: Path, streets: Path, tmp_path: Path) -> 
             assert difference.max() <= limit, (name, file)
 
 
+@pytest.mark.parametrize(("kept", "reads"), [(2**28, 4), (3 * 70 * 96 * 2, 6), (0, 8)])
+def test_photos_are_decoded_once_as_far_as_memory_allows(
+    run: Path, streets: Path, tmp_path: Path, monkeypatch, kept: int, reads: int
+) -> None:
+    decoded = []
+    read = photos.read_image
+    monkeypatch.setattr(photos, "read_image", lambda path: decoded.append(path) or read(path))
+    monkeypatch.setattr(photos, "_KEPT", kept)
+    made = _apply(run, streets, tmp_path / "out", "--events", "smog", "--save-input", "--no-save-masks")
+    assert len(decoded) == reads
+    for name in ("a", "wide"):
+        assert np.array_equal(made[f"{name}_input.png"], cv2.imread(str(streets / f"{name}.png")))
+
+
 @pytest.mark.known_bug(54)
 def test_timings_are_shown_unless_they_are_not_wanted(
     run: Path, streets: Path, tmp_path: Path, capsys
