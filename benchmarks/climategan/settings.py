@@ -80,6 +80,6 @@ def example(recipe: Recipe) -> Batch:
 def contiguous(batch: Batch) -> Batch:
     """The same batch in the memory order of the plain form."""
     return {
-        domain: {task: value.contiguous() for task, value in fields.items()}
+        domain: {task: value.clone(memory_format=torch.contiguous_format) for task, value in fields.items()}
         for domain, fields in batch.items()
     }

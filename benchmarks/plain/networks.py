@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import torch
@@ -16,18 +17,40 @@ from benchmarks.plain.layers import (
     PlainSpectralConv,
 )
 from benchmarks.plain.painter import PlainPainter
+from gancomponents.discriminators import MultiScalePatchDiscriminator
 from gancomponents.encoders.bottleneck import Bottleneck
 from gancomponents.generators import SPADEPainter
-from gancomponents.layers import SPADE, ConvBlock, InstanceNorm, SPADEResidualBlock, UpsampleNearest
+from gancomponents.layers import (
+    SPADE,
+    AtrousConv2d,
+    ConvBlock,
+    InstanceNorm,
+    SPADEResidualBlock,
+    UpsampleNearest,
+)
 from gancomponents.layers.spectral import spectral_norms
 
 M = TypeVar("M", bound=nn.Module)
+
+
+def _plain_conv(conv: AtrousConv2d) -> nn.Conv2d:
+    plain = copy.copy(conv)
+    plain.__class__ = nn.Conv2d
+    return plain
+
+
+def _together(critic: MultiScalePatchDiscriminator, real: Tensor, fake: Tensor) -> Any:
+    """Real and fake in one batch, whichever needs a graph."""
+    scales = [[features.chunk(2) for features in scale] for scale in critic(torch.cat([real, fake]))]
+    return [[[pair[side] for pair in scale] for scale in scales] for side in range(2)]
+
 
 _TWINS: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     SPADE: PlainSPADE,
     SPADEResidualBlock: PlainSPADEBlock,
     SPADEPainter: PlainPainter,
     ConvBlock: PlainConvBlock,
+    AtrousConv2d: _plain_conv,
     Bottleneck: PlainBottleneck,
     InstanceNorm: lambda norm: nn.InstanceNorm2d(norm.channels, eps=norm.eps),
     UpsampleNearest: lambda up: nn.Upsample(scale_factor=up.factor, mode="nearest"),
@@ -45,7 +68,8 @@ def plain_copy(module: M) -> M:
     """
     module = _plain(copy.deepcopy(module))
     for tensor in [*module.parameters(), *module.buffers()]:
-        tensor.data = tensor.data.contiguous()
+        # A copy, since a kernel of one pixel is contiguous in either order, and its strides would spread the other.
+        tensor.data = tensor.data.clone(memory_format=torch.contiguous_format)
         tensor.grad = None
     return module
 
@@ -56,6 +80,8 @@ def _plain(module: M) -> M:
         return cast(M, PlainSpectralConv.of(module, norm))
     for name, child in list(module.named_children()):
         setattr(module, name, _plain(child))
+    if isinstance(module, MultiScalePatchDiscriminator):
+        module.compare = partial(_together, module)  # type: ignore[method-assign]
     twin = next((twin for kind, twin in _TWINS.items() if type(module) is kind), None)
     return module if twin is None else cast(M, twin(module).train(module.training))
 
