@@ -67,7 +67,8 @@ class Bottleneck(nn.Module):
         y = F.relu_(self.bn1(self.conv1(x)))
         y = F.relu_(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
-        return F.relu_(y + (x if self.downsample is None else self.downsample(x)))
+        # In place: no batch norm needs its own output for the backward pass.
+        return F.relu_(y.add_(x if self.downsample is None else self.downsample(x)))
 
 
 def check_sizes(in_channels: int, width: int, blocks: Sequence[int]) -> None:

@@ -78,7 +78,8 @@ class SPADE(nn.Module):
         return modulate(normalised, checkpointed(self._scale_and_shift, self, cond), slope)  # eq. 1
 
     def _scale_and_shift(self, cond: Tensor) -> Tensor:
-        gamma_beta: Tensor = self.gamma_beta(F.relu_(self.shared(cond)))
+        hidden = F.leaky_relu_(self.shared(cond), 0.0)  # ReLU; torch's own takes longer in bf16
+        gamma_beta: Tensor = self.gamma_beta(hidden)
         return gamma_beta
 
     def _check(self, x: Tensor, cond: Tensor) -> None:
