@@ -26,6 +26,7 @@ import cv2
 import torch
 
 from benchmarks import plain_loader
+from benchmarks.files import check_target, read_result
 from benchmarks.loader_files import SOURCES, write_files
 from benchmarks.timing import describe_machine, summary, time_in_turns
 from gancomponents.data import DomainDataset, JointTransform, SampleCache
@@ -232,8 +233,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--table", metavar="FILE", help="measure nothing: print that result as a table")
     flags = parser.parse_args(arguments)
     if flags.table:
-        print(table(json.loads(Path(flags.table).read_text())))
+        print(table(read_result("--table", flags.table, "domains", "recipe")))
         return
+    check_target(flags.json)
     check_whole("--size", flags.size, minimum=8)
     check_whole("--rounds", flags.rounds, minimum=1)
     result = {"machine": describe_machine("opencv-python", "pillow"), **measure(flags.size, flags.rounds)}

@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.files import check_target, read_result
 from benchmarks.scaling_report import draw, exponents, report
 from benchmarks.throughput_processes import launch
 from benchmarks.timing import describe_machine, peak_mebibytes, summary, time_in_turns
@@ -175,8 +176,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--from", dest="result", metavar="FILE", help="measure nothing: show that result")
     flags = parser.parse_args(arguments)
     if flags.result:
-        result = json.loads(Path(flags.result).read_text())
+        result = read_result("--from", flags.result, "base", "rows", "exponents")
     else:
+        check_target(flags.json)
         if flags.threads:
             torch.set_num_threads(flags.threads)
         result = {"machine": describe_machine(), "precision": _as_run(flags.precision), "base": BASE}

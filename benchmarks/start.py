@@ -24,6 +24,7 @@ from typing import Any
 
 import gancomponents
 from benchmarks.timing import describe_machine, summary
+from gancomponents.errors import InputError
 from recipes import cli
 
 _OPTIMISER = "import torch; torch.optim.Adam([torch.zeros(1)])"
@@ -103,14 +104,17 @@ def _lines(arguments: Sequence[str]) -> Iterator[str]:
     process = subprocess.Popen(
         [sys.executable, *arguments],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
         env=environment,
     )
     assert process.stdout is not None
+    assert process.stderr is not None
     yield from process.stdout
+    told = process.stderr.read().strip().splitlines()
     if process.wait():
-        raise subprocess.CalledProcessError(process.returncode, arguments)
+        command = f"python {' '.join(arguments)}"
+        raise InputError(command, expected="to run through", got=told[-1], fix="see that it runs alone")
 
 
 def main(arguments: Sequence[str]) -> None:

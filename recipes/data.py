@@ -170,6 +170,8 @@ class Data:
                 raise ValueError(
                     f"tasks must not have d in {relative[0]} with depth_buckets: its depth has no scale"
                 )
+        if not isinstance(self.cache, str | None):
+            raise ValueError(f"cache must be the path of a folder or None, got {self.cache!r}: quote a path")
         if not self.cache_gib > 0:
             raise ValueError(f"cache_gib must be above 0, got {self.cache_gib}: None as cache keeps nothing")
         if self.mixing is not None:

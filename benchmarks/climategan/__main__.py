@@ -45,27 +45,26 @@ from benchmarks.climategan.blocks import blocks
 from benchmarks.climategan.cases import Case, measure
 from benchmarks.climategan.settings import Settings, build, example
 from benchmarks.climategan.steps import Steps, full_step, plain_step
+from benchmarks.files import check_target, read_result
 from benchmarks.timing import apart, describe_machine
-from gancomponents.errors import InputError
 from recipes import cli
 
 SECTIONS = ("step", "objectives", "blocks", "inference", "memory", "loader")
-_FILES = ("machine", "settings", "cases")
+_KEYS = ("machine", "settings", "cases")
 
 
 def main(arguments: Sequence[str]) -> None:
     """Parse the command line, measure, print tables."""
     flags = _flags(arguments)
     if flags.compare:
-        print(report.compare(*(_read(Path(name)) for name in flags.compare)))
+        print(report.compare(*(read_result("--compare", name, *_KEYS) for name in flags.compare)))
         return
     if flags.threads:
         torch.set_num_threads(flags.threads)
     settings = Settings(
         flags.device, flags.size, flags.batch, flags.precision, flags.width, tuple(flags.binding)
     )
-    for folder in [Path(flags.json).parent] if flags.json else []:
-        folder.mkdir(parents=True, exist_ok=True)
+    check_target(flags.json)
     result = _measured(settings, flags)
     if flags.profile:
         folder = Path(flags.profile)
@@ -133,7 +132,12 @@ def _flags(arguments: Sequence[str]) -> argparse.Namespace:
         "python -m benchmarks.climategan", description="Time the flagship beside its plain form."
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (cpu)")
-    parser.add_argument("--size", type=_whole(1), default=256, help="side of images, pixels (256)")
+    parser.add_argument(
+        "--size",
+        type=_whole(1),
+        default=256,
+        help="side of images, pixels; at published widths a multiple of 128 from 256 on (256)",
+    )
     parser.add_argument("--batch", type=_whole(1), default=1, help="images of each domain (1)")
     parser.add_argument(
         "--precision", choices=["fp32", "bf16", "fp16"], default="fp32", help="of ours (fp32)"
@@ -143,7 +147,9 @@ def _flags(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=_whole(1), default=3, help="timed calls of each work (3)")
     parser.add_argument("--warm-up", type=_whole(0), default=1, help="calls before those (1)")
     parser.add_argument("--threads", type=_whole(1), help="of torch (its own choice)")
-    parser.add_argument("-p", dest="binding", action="append", default=[], metavar="BINDING")
+    parser.add_argument(
+        "-p", dest="binding", action="append", default=[], metavar="BINDING", help="override a binding"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the result there")
     parser.add_argument("--compare", nargs=2, metavar="FILE", help="measure nothing: ratios of two results")
     parser.add_argument("--profile", metavar="DIR", help="write traces and tables of operators there, too")
@@ -158,19 +164,6 @@ def _whole(minimum: int) -> Any:
         return number
 
     return whole
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        result: dict[str, Any] = json.loads(path.read_text())
-        for key in _FILES:
-            result[key]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        fix = "give two files that --json has written"
-        raise InputError(
-            f"--compare {path}", expected="results of this benchmark", got=str(error), fix=fix
-        ) from None
-    return result
 
 
 if __name__ == "__main__":
