@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import start
+from gancomponents.errors import InputError
 from tests.recipes.tiny import TINY
 
 
@@ -35,7 +36,7 @@ def test_each_work_is_started_and_timed() -> None:
 
 def test_a_start_that_fails_is_no_measurement() -> None:
     *_, dry_run = start.works("recipes/climategan.gin", ["run.Recipe.steps = 0"])
-    with pytest.raises(Exception, match="returned non-zero exit status 2"):
+    with pytest.raises(InputError, match="to run through, got error: steps: expected a whole number"):
         dry_run()
 
 
