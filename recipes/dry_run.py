@@ -29,9 +29,9 @@ def describe(name: str, recipe: Recipe, folder: Path, start: Mapping[str, Path])
     print(f"{name}: {recipe.length} on {recipe.runtime}, seed {recipe.seed}")
     generator = torch.Generator().manual_seed(0)
     batch = recipe.system.example_batch(recipe.data, generator, recipe.domains)
-    _show("starts", f"from {named(start)}" if start else "afresh")
-    _show("results", str(folder))
-    _show("data", str(recipe.data.source))
+    _name("starts", f"from {named(start)}" if start else "afresh")
+    _name("results", str(folder))
+    _name("data", str(recipe.data.source))
     for domain, fields in batch.items():
         rows = recipe.data.source.training_rows(domain)
         count, _, height, width = fields["x"].shape
@@ -52,6 +52,11 @@ def describe(name: str, recipe: Recipe, folder: Path, start: Mapping[str, Path])
     _show("losses", *(f"{part:8s}{', '.join(found)}" for part, found in parts.items()))
     _show("one step", f"{seconds[-1]:.2f} s (the first {seconds[0]:.2f} s){_whole(recipe, seconds[-1])}")
     _show("memory", _peak(recipe.runtime.device))
+
+
+def _name(title: str, path: str) -> None:
+    """A path, however long, on one line, to be copied."""
+    print(f"  {title:10s}{path}", flush=True)
 
 
 def _show(title: str, *lines: str) -> None:
