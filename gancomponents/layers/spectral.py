@@ -65,103 +65,39 @@ class SpectralNorm(nn.Module):
     def restart(self, weight: Tensor) -> None:
         """Draw new vectors and iterate until they suit ``weight``; for use after the weight was replaced."""
         self._u = self._unit(torch.randn_like(self._u))
+        matrix = self._matrix(weight)
         # On the meta device there are no values to iterate on, only time to lose.
-        for _ in range(0 if weight.is_meta else _WARM_UP_ITERATIONS):
-            self._iterate(weight)
+        for _ in range(0 if matrix.is_meta else _WARM_UP_ITERATIONS):
+            self._iterate(matrix)
 
     def forward(self, weight: Tensor) -> Tensor:
-        with without_autocast(weight), torch.no_grad():
+        with without_autocast(weight):
+            matrix = self._matrix(weight)
             if self.training or self.update_in_eval:
-                product = self._iterate(weight)
-            else:
-                matrix = _matrix(weight, self.dim, weight)
-                product = matrix @ _in_memory_order(self._v.to(matrix.dtype), weight, self.dim)
+                with torch.no_grad():
+                    self._iterate(matrix)
             # Copies, for the backward: DistributedDataParallel overwrites buffers before every forward.
-            u, v = self._u.to(product.dtype, copy=True), self._v.to(product.dtype, copy=True)
-            sigma = (u * product).sum()  # u^T W v
-        if weight.device.type == "xla":  # whose compiler finds what passes can be saved
-            with without_autocast(weight):
-                return weight / (u * (_matrix(weight, self.dim, weight) @ v)).sum().to(weight.dtype)
-        normalised: Tensor = _Normalised.apply(weight, u, v, sigma, self.dim)
-        return normalised
+            u, v = self._u.to(matrix.dtype, copy=True), self._v.to(matrix.dtype, copy=True)
+            sigma = (u * (matrix @ v)).sum()  # u^T W v; gradient through W only
+            return weight / sigma.to(weight.dtype)
 
     def extra_repr(self) -> str:
         return f"update_in_eval={self.update_in_eval}, eps={self.eps}"
 
-    def _iterate(self, weight: Tensor) -> Tensor:
-        """One step of the power iteration; W v of its result."""
-        matrix = _matrix(weight, self.dim, weight)
+    def _matrix(self, weight: Tensor) -> Tensor:
+        """(O, the rest), also of channels-last weights."""
+        first = weight if self.dim == 0 else weight.movedim(self.dim, 0)
+        return full_precision(first.reshape(first.shape[0], -1))
+
+    def _iterate(self, matrix: Tensor) -> None:
         v = self._unit(matrix.t() @ self._u.to(matrix.dtype))  # v = W^T u / |W^T u|
-        product = matrix @ v
-        u = self._unit(product)  # u = W v / |W v|
+        u = self._unit(matrix @ v)  # u = W v / |W v|
         # Replaced, not overwritten: the backward of an earlier call still needs the old ones. (Compilers drop
         # the clone that would protect them.)
-        self._u = u.to(self._u.dtype)
-        self._v = _in_row_order(v, weight, self.dim).to(self._v.dtype)
-        return product
+        self._u, self._v = u.to(self._u.dtype), v.to(self._v.dtype)
 
     def _unit(self, vector: Tensor) -> Tensor:
         return vector / ((vector * vector).sum().sqrt() + self.eps)
-
-
-class _Normalised(torch.autograd.Function):
-    """W / sigma, sigma = u^T W v with constant u and v; the backward in two passes over the weight."""
-
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, u: Tensor, v: Tensor, sigma: Tensor, dim: int) -> Tensor:
-        ctx.save_for_backward(weight, u, v, sigma)
-        ctx.dim = dim
-        return weight / sigma.to(weight.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        weight, u, v, sigma = ctx.saved_tensors
-        matrix, g = _matrix(weight, ctx.dim, weight), _matrix(gradient, ctx.dim, weight)
-        v = _in_memory_order(v, weight, ctx.dim)
-        if torch.is_grad_enabled():  # for a second derivative
-            sigma = (u * (matrix * v).sum(1)).sum()
-        # dL/dW = G / sigma - <G, W> / sigma^2 u v^T
-        inner = torch.dot(g.flatten(), matrix.flatten()) if g.is_cpu else (g * matrix).sum()
-        found = (g / sigma).addr_(u * (inner / sigma**2), v, alpha=-1)
-        return _from_matrix(found, weight, ctx.dim).to(weight.dtype), None, None, None, None
-
-
-# A channels-last weight is a matrix of its rows as it lies in memory, if the columns are taken in that order.
-
-
-def _channels_last(weight: Tensor, dim: int) -> bool:
-    last = torch.channels_last
-    return (
-        dim == 0
-        and weight.ndim == 4
-        and weight.is_contiguous(memory_format=last)
-        and not weight.is_contiguous()
-    )
-
-
-def _matrix(tensor: Tensor, dim: int, weight: Tensor) -> Tensor:
-    """(output channels, the rest) in full precision, columns in the order in which ``weight`` lies in memory."""
-    first = tensor.permute(0, 2, 3, 1) if _channels_last(weight, dim) else tensor.movedim(dim, 0)
-    return full_precision(first.reshape(first.shape[0], -1))
-
-
-def _from_matrix(matrix: Tensor, weight: Tensor, dim: int) -> Tensor:
-    if _channels_last(weight, dim):
-        outputs, inputs, height, width = weight.shape
-        return matrix.view(outputs, height, width, inputs).permute(0, 3, 1, 2)
-    return matrix.view(weight.movedim(dim, 0).shape).movedim(0, dim)
-
-
-def _in_memory_order(v: Tensor, weight: Tensor, dim: int) -> Tensor:
-    """Columns in row-major order, which states hold, in that of ``_matrix``."""
-    return v.view(weight.shape[1:]).permute(1, 2, 0).reshape(-1) if _channels_last(weight, dim) else v
-
-
-def _in_row_order(v: Tensor, weight: Tensor, dim: int) -> Tensor:
-    if not _channels_last(weight, dim):
-        return v
-    _, inputs, height, width = weight.shape
-    return v.view(height, width, inputs).permute(2, 0, 1).reshape(-1)
 
 
 def spectral_norm(module: nn.Module, *, update_in_eval: bool = False, eps: float = 1e-12) -> nn.Module:

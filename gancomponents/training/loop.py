@@ -161,7 +161,8 @@ class AdversarialLoop:
         """Losses, detached, and outputs of one side on one of so many parts; adds its gradients."""
         player = self.players[name]
         pieces: Sequence[Batch] = [batch]
-        if getattr(player.objective, "by_domain", False):
+        # On XLA the compiler orders the passes, and graphs of a resumed run round as before only when left whole.
+        if getattr(player.objective, "by_domain", False) and self.runtime.device.type != "xla":
             pieces = [{domain: data} for domain, data in batch.items()]
         found: Losses = {}
         outputs: dict[str, Any] = {}
