@@ -11,7 +11,6 @@ The JSON holds ``machine``, ``rounds`` and ``rows``; a row has ``part``, ``plain
 round, likewise), and ``peak_mib`` and ``plain_peak_mib`` where memory was measured, else null.
 """
 
-import argparse
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.files import check_target, read_result
+from benchmarks.flags import whole
 from benchmarks.plain.events import plain_wildfire
-from benchmarks.plain.networks import plain_copy
+from benchmarks.plain.networks import plain_copy, together
 from benchmarks.plain.optimiser import PlainExtraAdam
 from benchmarks.timing import Work, describe_machine, peak_mebibytes, summary, time_in_turns
 from gancomponents.discriminators import MultiScalePatchDiscriminator
@@ -120,14 +120,9 @@ class _Judged(nn.Module):
         return torch.stack([(r.detach() - f).float().abs().mean() for r, f in zip(*verdicts, strict=True)])
 
 
-def _together(critic: nn.Module, real: Tensor, fake: Tensor) -> Any:
-    features = critic(torch.cat([real, fake]))
-    return [[[f[part] for f in scale] for scale in features] for part in (slice(1), slice(1, None))]
-
-
 def _critic(ours: bool, precision: str) -> Work:
     critic = MultiScalePatchDiscriminator(4, scales=3, layers=4, bias=True)
-    judged = _Judged(compared if ours else _together, critic)
+    judged = _Judged(compared if ours else together, critic)
     return _passes(judged, precision, *torch.randn(2, 1, 4, SIDE, SIDE))
 
 
@@ -208,8 +203,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 def main(arguments: Sequence[str]) -> None:
     """Parse the command line, measure, print a table."""
     parser = cli.Parser("python -m benchmarks.parts", description="What each part that was made fast buys.")
-    parser.add_argument("--rounds", type=cli_whole, default=7, help="timed calls of each side (7)")
-    parser.add_argument("--threads", type=cli_whole, help="of torch (its own choice)")
+    parser.add_argument("--rounds", type=whole(1), default=7, help="timed calls of each side (7)")
+    parser.add_argument("--threads", type=whole(1), help="of torch (its own choice)")
     parser.add_argument("--json", metavar="FILE", help="write the result there")
     parser.add_argument("--table", metavar="FILE", help="measure nothing: print that result as a table")
     flags = parser.parse_args(arguments)
@@ -226,14 +221,6 @@ def main(arguments: Sequence[str]) -> None:
             print(table(result["rows"][-1:]).splitlines()[-1], flush=True)
     if flags.json:
         Path(flags.json).write_text(json.dumps(result, indent=1) + "\n")
-
-
-def cli_whole(text: str) -> int:
-    """A whole number of at least one, of a flag."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from typing import Any
 import torch
 
 from benchmarks import throughput_processes
+from benchmarks.files import read_result
 from benchmarks.throughput_table import table
 from benchmarks.timing import describe_machine, peak_mebibytes, summary
 from gancomponents.training import Player
@@ -194,11 +195,11 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--table", metavar="FILE", help="measure nothing: print that result as a table")
     flags = parser.parse_args(arguments)
     if flags.table:
-        print(table(json.loads(Path(flags.table).read_text())))
+        print(table(read_result("--table", flags.table, "rows")))
         return
     result: dict[str, Any] = {"machine": describe_machine(), "rows": []}
     if flags.json and Path(flags.json).exists():
-        before = json.loads(Path(flags.json).read_text())["rows"]
+        before = read_result("--json", flags.json, "rows")["rows"]
         result["rows"] = [row for row in before if row["knob"] not in flags.only]
     for knob in flags.only:
         if knob == "workers":

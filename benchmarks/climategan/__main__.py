@@ -46,6 +46,7 @@ from benchmarks.climategan.cases import Case, measure
 from benchmarks.climategan.settings import Settings, build, example
 from benchmarks.climategan.steps import Steps, full_step, plain_step
 from benchmarks.files import check_target, read_result
+from benchmarks.flags import whole
 from benchmarks.timing import apart, describe_machine
 from recipes import cli
 
@@ -134,19 +135,19 @@ def _flags(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (cpu)")
     parser.add_argument(
         "--size",
-        type=_whole(1),
+        type=whole(1),
         default=256,
         help="side of images, pixels; at published widths a multiple of 128 from 256 on (256)",
     )
-    parser.add_argument("--batch", type=_whole(1), default=1, help="images of each domain (1)")
+    parser.add_argument("--batch", type=whole(1), default=1, help="images of each domain (1)")
     parser.add_argument(
         "--precision", choices=["fp32", "bf16", "fp16"], default="fp32", help="of ours (fp32)"
     )
-    parser.add_argument("--width", type=_whole(1), help="of the painter (640)")
+    parser.add_argument("--width", type=whole(1), help="of the painter (640)")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="measure these alone")
-    parser.add_argument("--rounds", type=_whole(1), default=3, help="timed calls of each work (3)")
-    parser.add_argument("--warm-up", type=_whole(0), default=1, help="calls before those (1)")
-    parser.add_argument("--threads", type=_whole(1), help="of torch (its own choice)")
+    parser.add_argument("--rounds", type=whole(1), default=3, help="timed calls of each work (3)")
+    parser.add_argument("--warm-up", type=whole(0), default=1, help="calls before those (1)")
+    parser.add_argument("--threads", type=whole(1), help="of torch (its own choice)")
     parser.add_argument(
         "-p", dest="binding", action="append", default=[], metavar="BINDING", help="override a binding"
     )
@@ -154,16 +155,6 @@ def _flags(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--compare", nargs=2, metavar="FILE", help="measure nothing: ratios of two results")
     parser.add_argument("--profile", metavar="DIR", help="write traces and tables of operators there, too")
     return parser.parse_args(arguments)
-
-
-def _whole(minimum: int) -> Any:
-    def whole(text: str) -> int:
-        number = int(text)
-        if number < minimum:
-            raise argparse.ArgumentTypeError(f"{number} is less than {minimum}")
-        return number
-
-    return whole
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def _plain_conv(conv: AtrousConv2d) -> nn.Conv2d:
     return plain
 
 
-def _together(critic: MultiScalePatchDiscriminator, real: Tensor, fake: Tensor) -> Any:
+def together(critic: MultiScalePatchDiscriminator, real: Tensor, fake: Tensor) -> Any:
     """Real and fake in one batch, whichever needs a graph."""
     scales = [[features.chunk(2) for features in scale] for scale in critic(torch.cat([real, fake]))]
     return [[[pair[side] for pair in scale] for scale in scales] for side in range(2)]
@@ -81,7 +81,7 @@ def _plain(module: M) -> M:
     for name, child in list(module.named_children()):
         setattr(module, name, _plain(child))
     if isinstance(module, MultiScalePatchDiscriminator):
-        module.compare = partial(_together, module)  # type: ignore[method-assign]
+        module.compare = partial(together, module)  # type: ignore[method-assign]
     twin = next((twin for kind, twin in _TWINS.items() if type(module) is kind), None)
     return module if twin is None else cast(M, twin(module).train(module.training))
 
